@@ -1,0 +1,161 @@
+"""The command line: one call each, no logic."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kbbench import __version__
+from kbbench.errors import InputError, ModelError, one_line
+from kbbench.units import OFFICIAL_DELAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Heavy modules are imported by the commands that need them: `kbbench --help` stays quick, and
+# worker processes, which import this module anew, pin their threads before NumPy is loaded.
+
+FOLDER = click.Path(path_type=Path)
+"""A folder that need not exist yet."""
+
+
+class Delays(click.ParamType[tuple[int, ...]]):
+    """Delays in chunks: ``0-6``, ``0,3,6``, or both."""
+
+    name = "delays"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Text to ascending delays."""
+        if not isinstance(value, str):
+            return tuple(value)
+        delays: set[int] = set()
+        for piece in value.split(","):
+            match = re.fullmatch(r"\s*([0-9]{1,6})(?:-([0-9]{1,6}))?\s*", piece)
+            if not match:
+                self.fail(f"{value!r}: expected chunks of 8 ms such as 0-6 or 0,3,6")
+            first, last = int(match[1]), int(match[2] or match[1])
+            if not first <= last <= LONGEST_DELAY:
+                self.fail(f"{value!r}: expected ascending delays of at most {LONGEST_DELAY} chunks")
+            delays.update(range(first, last + 1))
+        return tuple(sorted(delays))
+
+
+LONGEST_DELAY = 1250
+"""Ten seconds: later hints are no hints."""
+
+
+VERBOSE = "kbbench.verbose"
+"""Key in Click's shared memory of one invocation."""
+
+
+def _remember_verbose(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[VERBOSE] = value
+
+
+class Commands(click.Group):
+    """Errors of the user are one line and exit 2; a broken-off run exits 130 and carries on."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            if ctx.meta.get(VERBOSE) and isinstance(error, ModelError) and error.__cause__:
+                traceback.print_exception(error.__cause__)
+            click.echo(f"error: {one_line(error)}", err=True)
+            ctx.exit(2)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "kbbench"
+            message = one_line(click.ClickException(error.format_message()))
+            click.echo(f"error: {message} See `{command} --help`.", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("interrupted; the same command carries on from here", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kbbench")
+def main() -> None:
+    """The benchmark for knowledge boosting: small speech models helped by late hints."""
+
+
+@main.command()
+def recipes() -> None:
+    """List the recipes that come with kbbench."""
+    from kbbench.report.terminal import show_recipes
+    from kbbench.scenes.recipe import available, load_recipe
+
+    show_recipes([load_recipe(name) for name in available()])
+
+
+@main.command("make-data")
+@click.argument("recipe")
+@click.option("--out", type=FOLDER, required=True, help="Dataset folder: new, empty, or begun.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
+def make_data(recipe: str, out: Path, workers: int | None) -> None:
+    """Make the mixtures of RECIPE: a name from `kbbench recipes`, or a TOML file."""
+    from kbbench.pool import cores
+    from kbbench.report.terminal import show_dataset
+    from kbbench.scenes.dataset import make_dataset
+    from kbbench.scenes.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    with _progress(f"mixtures of {loaded.name}") as progress:
+        dataset = make_dataset(loaded, out, workers or cores(), progress)
+    show_dataset(dataset)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", type=FOLDER, required=True, help="A folder made by `kbbench make-data`.")
+@click.option("--out", type=FOLDER, required=True, help="Run folder: new, empty, or begun.")
+@click.option("--delays", type=Delays(), default=OFFICIAL_DELAYS, help="In chunks of 8 ms [0-6].")
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
+)
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
+@click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
+@click.option(
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show where in the model's code an error was raised.",
+)
+def evaluate(
+    model: Path,
+    data: Path,
+    out: Path,
+    delays: tuple[int, ...],
+    split: str,
+    workers: int | None,
+    batch_size: int,
+) -> None:
+    """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
+    from kbbench import evaluation
+    from kbbench.pool import cores
+    from kbbench.report.page import write_report
+    from kbbench.report.terminal import show_summary
+
+    run = evaluation.prepare(model, data, split, delays)
+    with _progress(f"mixtures through {run.loaded.triple.name}") as progress:
+        summary = evaluation.evaluate(run, out, workers or cores(), batch_size, progress)
+    page = write_report(summary, out)
+    show_summary(summary)
+    click.echo(f"page: {page}")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with an estimate on a terminal; a line now and then elsewhere."""
+    from kbbench.report.terminal import ProgressLine
+
+    with ProgressLine(what) as line:
+        yield line.update

@@ -1,0 +1,82 @@
+"""SI-SDR improvement over the delay of hints, with confidence bands."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+from matplotlib.figure import Figure as Canvas
+
+from kbbench.results import Summary
+from kbbench.units import milliseconds
+
+COLOURS = {"large": "#0f766e", "boosted": "#c2410c", "small": "#1d4ed8", "control": "#6b7280"}
+"""One for each model, told apart by the colour-blind and on paper."""
+
+
+def improvement_svg(summary: Summary) -> str:
+    """The plot as SVG text; the same summary gives the same text."""
+    with matplotlib.rc_context({"svg.hashsalt": "kbbench", "svg.fonttype": "none"}):
+        canvas = _draw(summary)
+        buffer = io.StringIO()
+        canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "kbbench"})
+    return buffer.getvalue()
+
+
+def _draw(summary: Summary) -> Canvas:
+    canvas = Canvas(figsize=(7.2, 4.2), layout="constrained")
+    axes = canvas.add_subplot()
+    swept = [
+        item
+        for item in summary.conditions
+        if item.condition.startswith("boosted@") and item.condition != "boosted@other-hints"
+        if item.delay_chunks is not None and item.figures["si_sdr_i"].value is not None
+    ]
+    delays = [milliseconds(item.delay_chunks or 0) for item in swept]
+    ends = (min(delays, default=0.0) - 2, max(delays, default=0.0) + 2)
+    for name in ("large", "small"):
+        figure = summary.condition(name).figures["si_sdr_i"]
+        if figure.value is not None and figure.low is not None and figure.high is not None:
+            axes.fill_between(
+                ends, figure.low, figure.high, color=COLOURS[name], alpha=0.12, linewidth=0
+            )
+            axes.plot(ends, [figure.value] * 2, color=COLOURS[name], linestyle="--", label=name)
+    figures = [item.figures["si_sdr_i"] for item in swept]
+    axes.fill_between(
+        delays,
+        [figure.low or 0.0 for figure in figures],
+        [figure.high or 0.0 for figure in figures],
+        color=COLOURS["boosted"],
+        alpha=0.18,
+        linewidth=0,
+    )
+    axes.plot(
+        delays,
+        [figure.value or 0.0 for figure in figures],
+        color=COLOURS["boosted"],
+        marker="o",
+        label="boosted",
+    )
+    for name, marker in (("boosted@off", "x"), ("boosted@other-hints", "+")):
+        try:
+            value = summary.condition(name).figures["si_sdr_i"].value
+        except KeyError:
+            continue
+        if value is not None:
+            label = name.removeprefix("boosted@").replace("off", "hints off").replace("-", " ")
+            axes.plot(
+                [ends[1]],
+                [value],
+                color=COLOURS["control"],
+                marker=marker,
+                linestyle="",
+                label=label,
+            )
+    axes.set_xlim(ends[0], ends[1] + 1)
+    axes.set_xticks(delays)
+    axes.set_xlabel("delay of hints in ms")
+    axes.set_ylabel("SI-SDR improvement in dB")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return canvas

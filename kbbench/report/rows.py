@@ -1,0 +1,98 @@
+"""A summary as rows of text, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from kbbench.results import Summary
+from kbbench.results.summary import Figure
+from kbbench.units import milliseconds
+
+COLUMNS = (
+    "condition",
+    "hint delay",
+    "SI-SDRi dB",
+    "gap closed",
+    "SI-SDR dB",
+    "PESQ-WB",
+    "STOI",
+    "ESTOI",
+    "scored",
+)
+"""Columns of the table."""
+MEANINGS = {
+    "mixture": "unprocessed",
+    "small": "on the device alone",
+    "large": "remote alone, no delay",
+    "boosted@0": "ideal link",
+    "boosted@off": "no hint arrives",
+    "boosted@other-hints": "hints of another mixture",
+}
+"""What the conditions are, where the name does not say."""
+
+
+def title(summary: Summary) -> str:
+    """One line: what was run on what."""
+    data = summary.data
+    bound = " (oracle: a bound, does not rank)" if summary.triple["oracle"] else ""
+    return (
+        f"{summary.triple['name']}{bound} on {data['recipe']} version {data['recipe_version']}, "
+        f"{data['mixtures']} {data['split']} mixtures, hints {summary.triple['hint_kbit_per_s']:g} "
+        "kbit/s"
+    )
+
+
+def summary_rows(summary: Summary) -> list[tuple[str, ...]]:
+    """One row a condition, in the order of ``COLUMNS``."""
+    rows: list[tuple[str, ...]] = []
+    for item in summary.conditions:
+        figures = item.figures
+        names = ("si_sdr", "pesq_wb", "stoi", "estoi")
+        scored = min(figures[name].scored for name in names)
+        gap = summary.gap_closed.get(item.condition)
+        rows.append(
+            (
+                item.condition,
+                delay_text(item.condition, item.delay_chunks),
+                number(figures.get("si_sdr_i"), 2, interval=True),
+                percent(gap),
+                number(figures["si_sdr"], 2),
+                number(figures["pesq_wb"], 2),
+                number(figures["stoi"], 3),
+                number(figures["estoi"], 3),
+                f"{scored}/{figures['si_sdr'].planned}",
+            )
+        )
+    return rows
+
+
+def delay_text(condition: str, delay_chunks: int | None) -> str:
+    """A delay in milliseconds, or what the condition is."""
+    meaning = MEANINGS.get(condition)
+    if delay_chunks is None:
+        return meaning or ""
+    delay = f"{milliseconds(delay_chunks):g} ms"
+    return f"{delay}, {meaning}" if meaning else delay
+
+
+def number(figure: Figure | None, digits: int, interval: bool = False) -> str:
+    """A figure as text; a dash where there is none."""
+    if figure is None or figure.value is None:
+        return "–"
+    text = _plain(figure.value, digits)
+    if interval and figure.low is not None and figure.high is not None:
+        text += f" [{_plain(figure.low, digits)}, {_plain(figure.high, digits)}]"
+    return text
+
+
+def percent(figure: Figure | None) -> str:
+    """A share as text with its interval; a dash where there is none."""
+    if figure is None or figure.value is None:
+        return "–"
+    text = f"{_plain(100 * figure.value, 0)} %"
+    if figure.low is not None and figure.high is not None:
+        text += f" [{_plain(100 * figure.low, 0)}, {_plain(100 * figure.high, 0)}]"
+    return text
+
+
+def _plain(value: float, digits: int) -> str:
+    """Fixed digits, and no minus before nothing."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -1,0 +1,115 @@
+"""Tables and progress on the terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from kbbench.report.rows import COLUMNS, summary_rows, title
+from kbbench.results import Summary
+from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.recipe import SPLITS, Recipe
+
+QUIET_S = 15.0
+"""Seconds between progress lines where there is no terminal to draw a bar on."""
+
+
+class ProgressLine:
+    """Progress with an estimate on standard error: a bar on a terminal, else a line at times."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(what, total=None)
+        self._started = self._said = time.monotonic()
+        self._first: int | None = None
+
+    def __enter__(self) -> ProgressLine:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, total: int) -> None:
+        """So many done of so many."""
+        if self._first is None:
+            self._first = done
+        self._bar.update(self._task, completed=done, total=total)
+        now = time.monotonic()
+        if self._console.is_terminal or (now - self._said < QUIET_S and done < total):
+            return
+        self._said = now
+        elapsed, fresh = now - self._started, done - self._first
+        left = (
+            f", about {elapsed / fresh * (total - done):.0f} s left"
+            if fresh and done < total
+            else ""
+        )
+        print(f"{self._what}: {done}/{total}, {elapsed:.0f} s{left}", file=sys.stderr, flush=True)
+
+
+def show_recipes(recipes: Sequence[Recipe]) -> None:
+    """One row a recipe."""
+    table = Table("recipe", "version", "task", "corpus", "train / validation / test", "summary")
+    for recipe in recipes:
+        counts = " / ".join(str(getattr(recipe.splits, split)) for split in SPLITS)
+        table.add_row(
+            recipe.name, str(recipe.version), recipe.task, recipe.corpus, counts, recipe.summary
+        )
+    _console().print(table)
+
+
+def show_dataset(dataset: Dataset) -> None:
+    """What was made, and where."""
+    header = dataset.header
+    counts = ", ".join(f"{getattr(header.recipe.splits, split)} {split}" for split in SPLITS)
+    _console().print(
+        f"{dataset.folder}: {header.recipe.name} version {header.recipe.version}, {counts}\n"
+        f"plan {header.plan_sha256[:16]}, data {(header.data_sha256 or '')[:16]}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def show_summary(summary: Summary) -> None:
+    """The table of a run."""
+    table = Table(title=title(summary), title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in COLUMNS[:2] else "right")
+    for row in summary_rows(summary):
+        table.add_row(*row)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Standard output; wide enough for the tables where there is no terminal to ask."""
+    return Console() if sys.stdout.isatty() else Console(width=120)

@@ -1,0 +1,52 @@
+"""Bootstrap confidence: mixtures are what was drawn, so mixtures are what is resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kbbench.rng import Stream
+
+RESAMPLES = 2000
+"""Bootstrap resamples."""
+LEVEL = 0.95
+"""Confidence level of every interval."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its percentile-bootstrap interval (Efron and Tibshirani, 1993, chapter 13)."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], table: NDArray[np.float64]
+) -> Interval | None:
+    """Confidence of a statistic of column means.
+
+    Args:
+        statistic: from means (..., columns) to figures (...).
+        table: (mixtures, columns); a mixture with a missing value counts in no column.
+
+    Returns:
+        the interval, or None where no mixture is whole or the figure is not finite.
+    """
+    whole = table[np.isfinite(table).all(axis=1)]
+    if not len(whole):
+        return None
+    value = float(statistic(whole.mean(axis=0)))
+    draws = Stream("bootstrap", len(whole)).units(RESAMPLES * len(whole))
+    index = (draws * len(whole)).astype(np.int64).reshape(RESAMPLES, len(whole))
+    weights = np.stack([np.bincount(row, minlength=len(whole)) for row in index]) / len(whole)
+    means = np.einsum("rm,mc->rc", weights, whole)
+    figures = statistic(means)
+    if not np.isfinite(value) or not np.isfinite(figures).all():
+        return None
+    low, high = np.quantile(figures, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, float(low), float(high))

@@ -1,0 +1,161 @@
+"""From records to the figures of a run: means with counts, improvements, gap closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from kbbench.metrics import METRICS
+from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
+
+MIXTURE = "mixture"
+"""The condition of the unprocessed mixture, to which improvements relate."""
+IMPROVED = ("si_sdr", "snr", "pesq_wb", "stoi", "estoi")
+"""Metrics whose improvement over the mixture is given too, as ``<name>_i``."""
+SMALLEST_GAP_DB = 0.1
+"""A large model so little better than the small one leaves no gap to close."""
+DIGITS = 6
+"""Decimals of every figure in a summary."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Figure(_Part):
+    """A mean over mixtures with its confidence interval, and how many scores it rests on.
+
+    ``value`` is None where there is no figure, and ``reason`` then says why. ``planned`` and
+    ``scored`` count records: mixture x source x channel.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str
+    planned: int
+    scored: int
+    reason: str | None = None
+
+
+class ConditionSummary(_Part):
+    """All figures under one condition."""
+
+    condition: str
+    delay_chunks: int | None
+    figures: dict[str, Figure]
+
+
+class Summary(_Part):
+    """``summary.json``: the same run gives the same text.
+
+    ``gap_closed`` has one figure a boosted condition: (boosted - small) / (large - small) of mean
+    SI-SDR improvement.
+    """
+
+    format: int
+    kbbench: str
+    triple: dict[str, Any]
+    data: dict[str, Any]
+    run_sha256: str
+    headline_condition: str
+    conditions: list[ConditionSummary]
+    gap_closed: dict[str, Figure]
+    confidence_level: float
+    bootstrap_resamples: int
+    versions: dict[str, str]
+
+    def condition(self, name: str) -> ConditionSummary:
+        """The figures of a condition.
+
+        Raises:
+            KeyError: it was not run.
+        """
+        for item in self.conditions:
+            if item.condition == name:
+                return item
+        raise KeyError(name)
+
+
+def summarize(records: pd.DataFrame, conditions: list[tuple[str, int | None]]) -> dict[str, Any]:
+    """The parts of a summary that follow from records.
+
+    Args:
+        records: as :func:`kbbench.results.records.score_mixture` makes them, with improvements.
+        conditions: (name, delay) in order of appearance.
+    """
+    summaries = []
+    for name, delay in conditions:
+        rows = records[records["condition"] == name]
+        figures = {}
+        for metric in METRICS.values():
+            figures[metric.name] = _figure(rows, metric.name, metric.unit)
+            if metric.name in IMPROVED and name != MIXTURE:
+                column = f"{metric.name}_i"
+                figures[column] = _figure(rows, column, metric.unit)
+        summaries.append(ConditionSummary(condition=name, delay_chunks=delay, figures=figures))
+    gaps = {name: _gap(records, name) for name, _ in conditions if name.startswith("boosted")}
+    return {
+        "conditions": summaries,
+        "gap_closed": gaps,
+        "confidence_level": LEVEL,
+        "bootstrap_resamples": RESAMPLES,
+    }
+
+
+def with_improvements(records: pd.DataFrame) -> pd.DataFrame:
+    """Add ``<metric>_i``: the score less that of the mixture, same source and channel."""
+    keys = ["mixture", "source", "channel"]
+    base = records[records["condition"] == MIXTURE].set_index(keys)
+    unprocessed = base.loc[pd.MultiIndex.from_frame(records[keys]), list(IMPROVED)]
+    improved = records[list(IMPROVED)].to_numpy(float) - unprocessed.to_numpy(float)
+    return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(IMPROVED)})
+
+
+def _by_mixture(rows: pd.DataFrame, column: str) -> pd.Series:
+    """One value a mixture: the mean over its sources and channels that have one."""
+    return rows.groupby("mixture", sort=True)[column].mean()
+
+
+def _figure(rows: pd.DataFrame, column: str, unit: str) -> Figure:
+    scored = int(rows[column].notna().sum())
+    interval = bootstrap(lambda means: means[..., 0], _table(_by_mixture(rows, column)))
+    counts = {"unit": unit, "planned": len(rows), "scored": scored}
+    if interval is None:
+        return Figure(value=None, reason="no mixture has a value", **counts)
+    return _rounded(interval.value, interval.low, interval.high, counts)
+
+
+def _gap(records: pd.DataFrame, name: str) -> Figure:
+    """Gap closed: pair by pair on the mixtures that all three have a value for."""
+    columns = [
+        _by_mixture(records[records["condition"] == condition], "si_sdr_i")
+        for condition in (name, "small", "large")
+    ]
+    table = _table(*columns)
+    scored = int(np.isfinite(table).all(axis=1).sum())
+    counts = {"unit": "", "planned": len(table), "scored": scored}
+    if not scored:
+        return Figure(value=None, reason="no mixture has a value", **counts)
+    means = table[np.isfinite(table).all(axis=1)].mean(axis=0)
+    if abs(means[2] - means[1]) < SMALLEST_GAP_DB:
+        reason = f"large and small are less than {SMALLEST_GAP_DB} dB apart: no gap to close"
+        return Figure(value=None, reason=reason, **counts)
+    interval = bootstrap(lambda m: (m[..., 0] - m[..., 1]) / (m[..., 2] - m[..., 1]), table)
+    if interval is None:
+        return Figure(value=None, reason="the gap is not finite in every resample", **counts)
+    return _rounded(interval.value, interval.low, interval.high, counts)
+
+
+def _table(*columns: pd.Series) -> NDArray[np.float64]:
+    return pd.concat(columns, axis=1).to_numpy(dtype=np.float64)
+
+
+def _rounded(value: float, low: float, high: float, counts: dict[str, Any]) -> Figure:
+    return Figure(
+        value=round(value, DIGITS), low=round(low, DIGITS), high=round(high, DIGITS), **counts
+    )

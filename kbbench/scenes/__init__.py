@@ -1,0 +1,1 @@
+"""Recipe (TOML) -> plan (frozen rows, no audio) -> render -> dataset folder."""

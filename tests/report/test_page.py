@@ -1,0 +1,157 @@
+"""The page: self-contained, escaped, with every figure and player, and quiet in a browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kbbench.audio import write_flac
+from kbbench.report.page import SIGNALS, write_report
+from kbbench.report.plot import improvement_svg
+from kbbench.report.rows import number, percent, summary_rows
+from kbbench.results import Summary
+from kbbench.results.summary import ConditionSummary, Figure
+
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+def figure(value: float | None, unit: str = "dB") -> Figure:
+    if value is None:
+        return Figure(value=None, unit=unit, planned=4, scored=0, reason="no mixture has a value")
+    return Figure(value=value, low=value - 0.5, high=value + 0.5, unit=unit, planned=4, scored=4)
+
+
+def condition(name: str, delay: int | None, gain: float | None) -> ConditionSummary:
+    figures = {key: figure(0.5, "") for key in ("pesq_wb", "stoi", "estoi", "snr")}
+    figures["si_sdr"] = figure(gain)
+    if name != "mixture":
+        figures["si_sdr_i"] = figure(gain)
+    return ConditionSummary(condition=name, delay_chunks=delay, figures=figures)
+
+
+def summary(name: str = "test triple", boosted: float | None = 4.0) -> Summary:
+    return Summary(
+        format=1,
+        kbbench="0",
+        triple={"name": name, "oracle": False, "hint_kbit_per_s": 12.5, "task": "enhancement"},
+        data={"recipe": "r", "recipe_version": 1, "split": "test", "mixtures": 2},
+        run_sha256="ab" * 32,
+        headline_condition="boosted@6",
+        conditions=[
+            condition("mixture", None, 0.0),
+            condition("small", None, 2.0),
+            condition("large", None, 6.0),
+            condition("boosted@0", 0, 5.5),
+            condition("boosted@6", 6, boosted),
+            condition("boosted@off", None, 2.0),
+            condition("boosted@other-hints", 6, -1.0),
+        ],
+        gap_closed={"boosted@0": figure(0.875, ""), "boosted@6": figure(0.5, "")},
+        confidence_level=0.95,
+        bootstrap_resamples=10,
+        versions={"kbbench": "0"},
+    )
+
+
+def sounds(folder: Path, sources: int = 1) -> None:
+    pcm = (1000 * np.ones((2, 1600))).astype(np.int16)
+    (folder / "audio" / "00000").mkdir(parents=True)
+    write_flac(folder / "audio/00000/mixture.flac", pcm)
+    for name in SIGNALS[1:]:
+        for number_ in range(sources):
+            write_flac(folder / f"audio/00000/{name}-{number_}.flac", pcm)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(text)
+    return parser.found
+
+
+def test_it_has_the_table_the_plot_and_the_players(tmp_path: Path) -> None:
+    sounds(tmp_path, sources=2)
+    text = write_report(summary(), tmp_path).read_text()
+    names = [tag for tag, _ in tags(text)]
+    assert names.count("tr") == 1 + 7
+    assert names.count("audio") == 2 * len(SIGNALS)
+    assert names.count("svg") == 1
+    assert "50 % [0, 100]" in text
+    for row in summary_rows(summary()):
+        assert all(cell in text for cell in row)
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+    sounds(tmp_path)
+    text = write_report(summary(), tmp_path).read_text()
+    for tag, attributes in tags(text):
+        for name in ("src", "href", "xlink:href", "action"):
+            value = attributes.get(name) or ""
+            assert value == "" or value.startswith(("data:", "#")), (tag, name, value[:40])
+        assert tag != "script"
+    assert not re.search(r"@import|url\((?!#)", text)
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    text = write_report(summary(HOSTILE), tmp_path).read_text()
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_the_same_summary_gives_the_same_page(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_report(summary(), tmp_path / name)
+    for name in ("report.html", "improvement.svg"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_plot_has_the_figures_where_they_belong() -> None:
+    text = improvement_svg(summary())
+    for label in ("delay of hints in ms", "SI-SDR improvement in dB", "hints off", "other hints"):
+        assert label in text
+
+
+def test_a_run_without_values_has_a_page(tmp_path: Path) -> None:
+    text = write_report(summary(boosted=None), tmp_path).read_text()
+    assert "–" in text
+
+
+def test_figures_as_text() -> None:
+    assert number(figure(-0.0001), 2) == "0.00"
+    assert number(figure(1.234), 2, interval=True) == "1.23 [0.73, 1.73]"
+    assert number(None, 2) == "–"
+    assert percent(figure(0.256)) == "26 % [-24, 76]"
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it_without_a_complaint(tmp_path: Path) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("no Chromium here: install the package chromium to run this test")
+    sounds(tmp_path)
+    page = write_report(summary(HOSTILE), tmp_path)
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-sync", "--disable-quic"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr"]
+    done = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0
+    assert "CONSOLE" not in done.stderr
+    assert done.stdout.count("<audio") == len(SIGNALS)
+    assert "alert(1)" in done.stdout and "<script" not in done.stdout

@@ -1,0 +1,164 @@
+"""A run from files to files: reproducible, resumable, careful with folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from kbbench.errors import InputError
+from kbbench.evaluation import evaluate, prepare
+from kbbench.report.page import write_report
+from kbbench.results import Summary
+from kbbench.scenes.dataset import Dataset
+
+Data = Callable[[str], Dataset]
+Example = Callable[[str], Path]
+DELAYS = (0, 6)
+CONDITIONS = ["mixture", "small", "large", "boosted@0", "boosted@6"]
+CONTROLS = ["boosted@off", "boosted@other-hints"]
+
+
+def run(model: Path, data: Dataset, out: Path, workers: int = 1, batch_size: int = 2) -> Summary:
+    prepared = prepare(model, data.folder, "test", DELAYS)
+    return evaluate(prepared, out, workers, batch_size)
+
+
+@pytest.fixture(scope="module")
+def oracle_run(
+    tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Data, example: Example
+) -> Path:
+    """The oracle on the tiny separation set."""
+    out = tmp_path_factory.mktemp("run") / "oracle"
+    write_report(run(example("oracle"), tiny_dataset("separation"), out), out)
+    return out
+
+
+def test_there_is_one_row_a_mixture_source_channel_and_condition(oracle_run: Path) -> None:
+    scores = pd.read_parquet(oracle_run / "scores.parquet")
+    keys = ["mixture", "source", "channel", "condition"]
+    assert len(scores) == 3 * 2 * 2 * len(CONDITIONS + CONTROLS)
+    assert not scores.duplicated(keys).any()
+    assert list(scores["condition"].unique()) == CONDITIONS + CONTROLS
+    for metric in ("si_sdr", "snr", "pesq_wb", "stoi", "estoi"):
+        assert (scores[metric].isna() == scores[f"{metric}_reason"].notna()).all()
+
+
+def test_the_summary_follows_from_the_rows(oracle_run: Path) -> None:
+    scores = pd.read_parquet(oracle_run / "scores.parquet")
+    summary = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    mean = scores.groupby("condition")["si_sdr_i"].mean()
+    for name in CONDITIONS[1:]:
+        figure = summary.condition(name).figures["si_sdr_i"]
+        assert figure.value == pytest.approx(mean[name], abs=1e-6)
+        assert figure.planned == figure.scored == 12
+    gap = (mean["boosted@6"] - mean["small"]) / (mean["large"] - mean["small"])
+    assert summary.gap_closed["boosted@6"].value == pytest.approx(gap, abs=1e-5)
+    assert summary.headline_condition == "boosted@6"
+
+
+def test_the_oracle_s_gap_falls_with_delay(oracle_run: Path) -> None:
+    gaps = Summary.model_validate_json((oracle_run / "summary.json").read_text()).gap_closed
+    assert gaps["boosted@0"].value == pytest.approx(1.0, abs=0.02)
+    assert gaps["boosted@6"].value is not None
+    assert gaps["boosted@6"].value < 0.9
+    assert gaps["boosted@off"].value == pytest.approx(0.0, abs=0.05)
+
+
+def test_two_runs_batches_and_workers_give_the_same_summary(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2, batch_size=3)
+    again = (tmp_path / "b" / "summary.json").read_text()
+    assert again == (oracle_run / "summary.json").read_text()
+
+
+@pytest.mark.parametrize("task", ["separation", "target_speech", "enhancement"])
+def test_passthrough_improves_nothing(
+    task: str, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    summary = run(example("passthrough"), tiny_dataset(task), tmp_path / "run")
+    for name in ("small", "large", "boosted@6"):
+        assert summary.condition(name).figures["si_sdr_i"].value == pytest.approx(0.0, abs=1e-4)
+    assert summary.gap_closed["boosted@6"].value is None
+    assert "no gap to close" in (summary.gap_closed["boosted@6"].reason or "")
+
+
+def test_a_killed_run_carries_on_to_the_same_summary(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle"))]
+    command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
+    command += ["--delays", "0,6", "--batch-size", "1", "--workers", "1"]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("parts/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert process.poll() is None, "the run ended before it was killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert json.loads((out / "run.json").read_text())["complete"] is False
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
+    assert kept
+    subprocess.run(command, check=True, capture_output=True)
+    assert (out / "summary.json").read_text() == (oracle_run / "summary.json").read_text()
+    assert json.loads((out / "run.json").read_text())["complete"] is True
+    assert not (out / "parts").exists()
+
+
+def test_evaluating_again_changes_no_figure(
+    oracle_run: Path, tiny_dataset: Data, example: Example
+) -> None:
+    before = (oracle_run / "summary.json").read_bytes()
+    stamp = (oracle_run / "scores.parquet").stat().st_mtime_ns
+    run(example("oracle"), tiny_dataset("separation"), oracle_run)
+    assert (oracle_run / "summary.json").read_bytes() == before
+    assert (oracle_run / "scores.parquet").stat().st_mtime_ns == stamp
+
+
+def test_a_folder_of_another_run_is_left_alone(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    before = (oracle_run / "summary.json").read_bytes()
+    with pytest.raises(InputError, match="holds another run"):
+        run(example("passthrough"), tiny_dataset("separation"), oracle_run)
+    assert (oracle_run / "summary.json").read_bytes() == before
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty and no kbbench run"):
+        run(example("passthrough"), tiny_dataset("separation"), tmp_path)
+    with pytest.raises(InputError, match="a file, expected a new or empty folder"):
+        run(example("passthrough"), tiny_dataset("separation"), tmp_path / "mine.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_damaged_data_stops_the_run_with_the_mixture_s_name(
+    tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    import shutil
+
+    copy = tmp_path / "data"
+    shutil.copytree(tiny_dataset("enhancement").folder, copy)
+    victim = copy / "test/00002/mixture.flac"
+    victim.write_bytes((copy / "test/00001/mixture.flac").read_bytes())
+    with pytest.raises(InputError, match=r"test/00002: mixture.flac does not match its hash"):
+        run(example("passthrough"), Dataset.open(copy), tmp_path / "run")
+
+
+def test_an_empty_split_is_refused(tmp_path: Path, example: Example) -> None:
+    from kbbench.scenes.dataset import make_dataset
+    from tests.conftest import tiny_recipe
+
+    recipe = tiny_recipe("enhancement")
+    counts = recipe.splits.model_copy(update={"train": 0, "validation": 1, "test": 0})
+    data = make_dataset(recipe.model_copy(update={"splits": counts}), tmp_path / "d", workers=1)
+    with pytest.raises(InputError, match="no mixture in split test"):
+        prepare(example("passthrough"), data.folder, "test", DELAYS)
