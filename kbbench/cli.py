@@ -147,7 +147,7 @@ def evaluate(
     run = evaluation.prepare(model, data, split, delays)
     with _progress(f"mixtures through {run.loaded.triple.name}") as progress:
         summary = evaluation.evaluate(run, out, workers or cores(), batch_size, progress)
-    page = write_report(summary, out)
+    page = write_report(summary, out, run.dataset.header.attribution)
     show_summary(summary)
     click.echo(f"page: {page}")
 

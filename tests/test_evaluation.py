@@ -16,7 +16,6 @@ import pytest
 
 from kbbench.errors import InputError
 from kbbench.evaluation import evaluate, prepare
-from kbbench.report.page import write_report
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 
@@ -38,7 +37,7 @@ def oracle_run(
 ) -> Path:
     """The oracle on the tiny separation set."""
     out = tmp_path_factory.mktemp("run") / "oracle"
-    write_report(run(example("oracle"), tiny_dataset("separation"), out), out)
+    run(example("oracle"), tiny_dataset("separation"), out)
     return out
 
 

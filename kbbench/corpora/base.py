@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +53,12 @@ class Head:
     path: Path | None = None
     radius_m: float | None = None
 
+    @property
+    def sha256(self) -> str:
+        """Hash of the SOFA file, or of the radius."""
+        data = self.path.read_bytes() if self.path else f"sphere {self.radius_m} m".encode()
+        return hashlib.sha256(data).hexdigest()
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -69,6 +76,17 @@ class Corpus:
     heads: tuple[Head, ...]
     licence: str
     attribution: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all its sound, whatever the folder it lies in."""
+        recordings = [(item.id, item.split, item.sha256) for item in self.noises]
+        recordings += [
+            (item.id, f"{item.split} {item.role}", item.sha256) for item in self.utterances
+        ]
+        recordings += [(head.id, head.split, head.sha256) for head in self.heads]
+        text = "\n".join(" ".join(item) for item in sorted(recordings))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
     def utterance_by_id(self) -> dict[str, Utterance]:

@@ -17,8 +17,13 @@ SIGNALS = ("mixture", "small", "boosted", "large", "reference")
 """Order of the players."""
 
 
-def write_report(summary: Summary, out: Path) -> Path:
+def write_report(summary: Summary, out: Path, attribution: str) -> Path:
     """Write plot and page of a run folder.
+
+    Args:
+        summary: the run's figures.
+        out: its folder.
+        attribution: whom the page must name, since its sound is made from their recordings.
 
     Returns:
         the page's path.
@@ -40,6 +45,7 @@ def write_report(summary: Summary, out: Path) -> Path:
         headline=percent(summary.gap_closed.get(summary.headline_condition)),
         plot=plot[plot.index("<svg") :],
         signals=SIGNALS,
+        attribution=attribution,
         players=_players(out / "audio", str(summary.data["split"])),
     )
     write_text(out / PAGE, text)

@@ -53,6 +53,7 @@ class Header(BaseModel):
     complete: bool
     recipe: Recipe
     recipe_sha256: str
+    corpus_sha256: str
     plan_sha256: str
     data_sha256: str | None
     kbbench: str
@@ -194,6 +195,7 @@ def _header(recipe: Recipe, corpus: Corpus, plan_sha256: str) -> Header:
         complete=False,
         recipe=recipe,
         recipe_sha256=recipe.sha256,
+        corpus_sha256=corpus.sha256,
         plan_sha256=plan_sha256,
         data_sha256=None,
         kbbench=__version__,
@@ -210,19 +212,22 @@ def _claim(out: Path, header: Header) -> Header:
     found = _read_header(out)
     if found is None and out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty and no kbbench dataset; give a new or empty folder")
-    if found is not None and (found.recipe_sha256, found.plan_sha256) != (
-        header.recipe_sha256,
-        header.plan_sha256,
-    ):
+    if found is not None and _name(found) != _name(header):
         raise InputError(
-            f"{out}: holds {found.recipe.name} version {found.recipe.version} "
-            f"(plan {found.plan_sha256[:8]}), expected {header.recipe.name} version "
-            f"{header.recipe.version} (plan {header.plan_sha256[:8]}); give another folder"
+            f"{out}: holds {_name(found)}, expected {_name(header)}; give another folder"
         )
     out.mkdir(parents=True, exist_ok=True)
     started = found or header
     _write_header(out, started.model_copy(update={"complete": False, "data_sha256": None}))
     return started
+
+
+def _name(header: Header) -> str:
+    recipe = header.recipe
+    return (
+        f"{recipe.name} version {recipe.version} (recipe {header.recipe_sha256[:8]}, "
+        f"plan {header.plan_sha256[:8]}, corpus {header.corpus_sha256[:8]})"
+    )
 
 
 def _make_mixture(job: tuple[Path, MixturePlan, str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from kbbench.report.rows import number, percent, summary_rows
 from kbbench.results import Summary
 from kbbench.results.summary import ConditionSummary, Figure
 
+LICENCES = "CC BY, somebody"
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
@@ -85,19 +86,20 @@ def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_it_has_the_table_the_plot_and_the_players(tmp_path: Path) -> None:
     sounds(tmp_path, sources=2)
-    text = write_report(summary(), tmp_path).read_text()
+    text = write_report(summary(), tmp_path, LICENCES).read_text()
     names = [tag for tag, _ in tags(text)]
     assert names.count("tr") == 1 + 7
     assert names.count("audio") == 2 * len(SIGNALS)
     assert names.count("svg") == 1
     assert "50 % [0, 100]" in text
+    assert LICENCES in text
     for row in summary_rows(summary()):
         assert all(cell in text for cell in row)
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     sounds(tmp_path)
-    text = write_report(summary(), tmp_path).read_text()
+    text = write_report(summary(), tmp_path, LICENCES).read_text()
     for tag, attributes in tags(text):
         for name in ("src", "href", "xlink:href", "action"):
             value = attributes.get(name) or ""
@@ -107,7 +109,7 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
-    text = write_report(summary(HOSTILE), tmp_path).read_text()
+    text = write_report(summary(HOSTILE), tmp_path, LICENCES).read_text()
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)" in text
 
@@ -115,7 +117,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_the_same_summary_gives_the_same_page(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        write_report(summary(), tmp_path / name)
+        write_report(summary(), tmp_path / name, LICENCES)
     for name in ("report.html", "improvement.svg"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -127,7 +129,7 @@ def test_the_plot_has_the_figures_where_they_belong() -> None:
 
 
 def test_a_run_without_values_has_a_page(tmp_path: Path) -> None:
-    text = write_report(summary(boosted=None), tmp_path).read_text()
+    text = write_report(summary(boosted=None), tmp_path, LICENCES).read_text()
     assert "–" in text
 
 
@@ -144,7 +146,7 @@ def test_a_browser_shows_it_without_a_complaint(tmp_path: Path) -> None:
     if browser is None:
         pytest.skip("no Chromium here: install the package chromium to run this test")
     sounds(tmp_path)
-    page = write_report(summary(HOSTILE), tmp_path)
+    page = write_report(summary(HOSTILE), tmp_path, LICENCES)
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     command += ["--disable-background-networking", "--disable-sync", "--disable-quic"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr"]

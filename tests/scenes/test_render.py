@@ -11,6 +11,7 @@ from kbbench.audio import decibels, loudness_lufs, power, read_pcm, to_float
 from kbbench.corpora import load_corpus
 from kbbench.rng import Stream
 from kbbench.scenes.plan import MixturePlan, plan_mixture
+from kbbench.scenes.recipe import load_recipe
 from kbbench.scenes.render import Scene, render, speech_shaped, stem_hashes
 from tests.conftest import tiny_recipe
 
@@ -103,3 +104,19 @@ def test_speech_shaped_noise_has_the_spectrum_of_speech_and_is_steady() -> None:
     np.testing.assert_allclose(octaves_db(noise), octaves_db(speech), atol=1.5)
     seconds = np.square(noise.reshape(5, -1)).mean(axis=1)
     assert np.ptp(10 * np.log10(seconds)) < 1.0
+
+
+# The first test mixture of each mini recipe of version 1, rendered on Linux x86-64 on 2026-11-25
+# with NumPy 2.4.6, SciPy 1.17.1, pyroomacoustics 0.10.1, soxr 1.1.0, pyloudnorm 0.2.0.
+GOLDEN_MIXTURES = {
+    "mini-separation": "c6373bb67b74406dfbaadc7256facbcd72c6fc0f6be215f0dfc7183de7645800",
+    "mini-target-speech": "454f5aae17d90ded8720d62e50988c1a910f9d4a14e82ed522398cbdbcfc5d9c",
+    "mini-enhancement": "7fc6cfef4cea94ab75d88dd125589d99a4a86435ac76530b56019356fb706d02",
+}
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN_MIXTURES))
+def test_the_mini_mixtures_are_those_of_version_1(name: str) -> None:
+    corpus = load_corpus("mini")
+    made = render(plan_mixture(load_recipe(name), corpus, "test", 0), corpus)
+    assert stem_hashes(made.stems)["mixture"] == GOLDEN_MIXTURES[name]
