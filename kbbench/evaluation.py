@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +200,8 @@ def _jobs(
 ) -> Iterator[ScoringJob]:
     """Run the models batch by batch; scoring goes on meanwhile in other processes."""
     listened = set(np.linspace(0, len(run.mixtures) - 1, LISTENED).round().astype(int).tolist())
-    for indices in _batches(todo, batch_size):
+    missing = set(todo)
+    for indices in _batches(todo, batch_size, len(run.mixtures)):
         successor = (indices[-1] + 1) % len(run.mixtures)
         batch = read_batch([run.mixtures[index] for index in (*indices, successor)])
         sources = batch.references.shape[1]
@@ -209,13 +209,13 @@ def _jobs(
         outputs = [(Condition(MIXTURE, MIXTURE), unprocessed), *runner.run(batch, run.conditions)]
         _begin(out, run)
         for place, index in enumerate(indices):
-            if index in listened:
+            if index in listened & missing:
                 estimates = {condition.name: values[place] for condition, values in outputs}
                 _keep_audio(run, out, index, batch, place, estimates)
-        for place, name in enumerate(batch.ids[:-1]):
-            for condition, estimates_of_all in outputs:
+        for place, index in enumerate(indices):
+            for condition, estimates_of_all in outputs if index in missing else []:
                 yield ScoringJob(
-                    id=name,
+                    id=run.mixtures[index].id,
                     condition=condition.name,
                     delay_chunks=condition.delay_chunks,
                     estimates=estimates_of_all[place],
@@ -224,12 +224,10 @@ def _jobs(
                 )
 
 
-def _batches(todo: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Neighbouring mixtures, at most so many at a time."""
-    for _, group in groupby(enumerate(todo), key=lambda pair: pair[1] - pair[0]):
-        run = [index for _, index in group]
-        for start in range(0, len(run), batch_size):
-            yield run[start : start + batch_size]
+def _batches(todo: Sequence[int], batch_size: int, count: int) -> Iterator[list[int]]:
+    """The batches that hold anything to do, cut alike whatever is done: the same last bits."""
+    for number in sorted({index // batch_size for index in todo}):
+        yield list(range(number * batch_size, min((number + 1) * batch_size, count)))
 
 
 def _keep_audio(
