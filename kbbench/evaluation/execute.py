@@ -16,11 +16,14 @@ from kbbench.evaluation import folder
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
 from kbbench.metrics import best_permutation
-from kbbench.pool import process_map
+from kbbench.pool import cores, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
 from kbbench.results.summary import with_improvements
 from kbbench.runner import Batch, Condition, Runner, read_batch
 
+MODEL_SHARE = 0.5
+"""Share of the cores that models run on, beside the processes that score: a thread too many is
+far worse than one too few, since small operations wait for the slowest."""
 LISTENED = 3
 """Mixtures whose sound is kept for the page."""
 Progress = Callable[[int, int], None]
@@ -66,6 +69,7 @@ def _run_missing(run: Run, out: Path, workers: int, batch_size: int, progress: P
     todo = [index for index, m in enumerate(run.mixtures) if not folder.has_part(out, m)]
     names = [MIXTURE, *(condition.name for condition in run.conditions)]
     mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
+    torch.set_num_threads(max(1, int(MODEL_SHARE * cores())))
     runner = Runner(run.loaded)
     scored: dict[str, dict[str, list[dict[str, Any]]]] = {}
     done = len(run.mixtures) - len(todo)
