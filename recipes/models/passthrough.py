@@ -44,7 +44,9 @@ class Passthrough(nn.Module):
 class Silent(Passthrough):
     """A remote that gives back what it hears, beside hints that are empty."""
 
-    def forward(self, mixture: Tensor, *, enrollment: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, mixture: Tensor, *, enrollment: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mixture (B, C, T) to estimates (B, S, C, T) and hints (B, K, 0)."""
         hints = mixture.new_zeros(mixture.shape[0], chunk_count(mixture.shape[-1]), 0)
         return super().forward(mixture), hints
