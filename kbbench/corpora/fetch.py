@@ -23,8 +23,8 @@ WAIT_S = 2.0
 """Before a second try; twice as long before each further one."""
 TIMEOUT_S = (15.0, 60.0)
 """To connect, and without a byte."""
-BLOCK = 2**20
-"""Bytes written at a time."""
+BLOCK = 2**16
+"""Bytes written at a time; a cut connection loses up to so many, asked for again."""
 
 Progress = Callable[[int, int], None]
 """Called with (bytes there, bytes in all; 0 where the server does not tell)."""
@@ -54,15 +54,18 @@ def fetch(
         return target
     reasons = []
     for url in archive.urls:
-        try:
-            _from_mirror(url, partial, progress, wait_s)
+        tries = 2 if partial.exists() else 1  # the part that was there may be the wrong one
+        for _ in range(tries):
+            try:
+                _from_mirror(url, partial, progress, wait_s)
+            except _RefusedError as reason:
+                reasons.append(f"{url}: {reason}")
+                break
             wrong = _wrong(archive, partial)
             if wrong is None:
                 return partial.replace(target)
             partial.unlink()
-            raise _RefusedError(wrong)
-        except _RefusedError as reason:
-            reasons.append(f"{url}: {reason}")
+            reasons.append(f"{url}: {wrong}")
     raise InputError(
         f"{archive.name}: no mirror gave it ({'; '.join(reasons)}); "
         "try again later, the same command carries on"

@@ -90,7 +90,9 @@ def _how_to_get(source: Source) -> str:
     layout, key = source.layout, source.key
     get = f"; get it from {layout.home}" if layout.home else ""
     if layout.archives:
-        get = f"; fetch it with `kbbench download {layout.name} --to FOLDER`, or --download FOLDER"
+        subsets = sorted({archive.subset for archive in layout.archives} & source.wanted)
+        options = "".join(f" --subset {name}" for name in subsets)
+        get = f"; fetch it with `kbbench download {layout.name} --to FOLDER{options}`"
     return (
         f"corpus {key}: no folder given; add --corpus {key}=FOLDER with {layout.tree} in it{get} "
         f"({layout.licence})"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from kbbench.errors import InputError, one_line
 
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
+BLOCK = 2**20
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -48,24 +49,29 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _untar(archive: Path, folder: Path) -> None:
-    """Python's own filter refuses absolute paths, links and devices that lead outside."""
+    """Python's own filter refuses links and devices, and what leads outside in some other way."""
+
+    def inside(member: tarfile.TarInfo, to: str) -> tarfile.TarInfo | None:
+        _refuse_outside(archive, member.name)
+        return tarfile.data_filter(member, to)
+
     with tarfile.open(archive) as file:
-        file.extractall(folder, filter="data")
+        file.extractall(folder, filter=inside)
+        while file.fileobj and file.fileobj.read(BLOCK):
+            pass  # the checksum of a .gz stands at its end, where tarfile does not look
 
 
 def _unzip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         for name in file.namelist():
-            if _leads_out(name):
-                raise InputError(
-                    f"{archive}: holds {name!r}, which leads out of the folder; do not use it"
-                )
+            _refuse_outside(archive, name)
         file.extractall(folder)
 
 
-def _leads_out(name: str) -> bool:
+def _refuse_outside(archive: Path, name: str) -> None:
     posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    return posix.is_absolute() or bool(windows.anchor) or ".." in (*posix.parts, *windows.parts)
+    if posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts):
+        raise InputError(f"{archive}: holds {name!r}, which leads out of the folder; do not use it")
 
 
 def _put(waiting: Path, folder: Path) -> None:
