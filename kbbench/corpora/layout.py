@@ -117,7 +117,7 @@ def files(folder: Path, suffixes: frozenset[str], parts: tuple[str, ...] = ()) -
     """All files of a folder and the folders in it, in a fixed order; hidden ones are left out.
 
     Raises:
-        InputError: the folder cannot be read.
+        InputError: the folder cannot be read, or a link leads nowhere.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -130,8 +130,17 @@ def files(folder: Path, suffixes: frozenset[str], parts: tuple[str, ...] = ()) -
         if entry.is_dir():
             yield from files(Path(entry.path), suffixes, here)
         elif "." + entry.name.rpartition(".")[2].lower() in suffixes:
-            stat = entry.stat()
-            yield File(Path(entry.path), here, stat.st_size, stat.st_mtime_ns)
+            yield _file(entry, here)
+
+
+def _file(entry: os.DirEntry[str], parts: tuple[str, ...]) -> File:
+    try:
+        stat = entry.stat()
+    except OSError as error:
+        raise InputError(
+            f"{entry.path}: {error.strerror}; expected a file; repair the link or remove it"
+        ) from error
+    return File(Path(entry.path), parts, stat.st_size, stat.st_mtime_ns)
 
 
 def inside(root: Path, name: str) -> Path:

@@ -54,4 +54,7 @@ MUSAN = Layout(
         ),
     ),
 )
-"""No official splits: recordings are split by a hash of their names, or as a recipe lists them."""
+"""The checksum is that of openslr.org's md5sum.txt.
+
+No official splits: recordings are split by a hash of their names, or as a recipe lists them.
+"""

@@ -51,4 +51,7 @@ VCTK = Layout(
         ),
     ),
 )
-"""No official splits: talkers are split by a hash of their names, or as a recipe lists them."""
+"""The checksum is the one that torchaudio pins.
+
+No official splits: talkers are split by a hash of their names, or as a recipe lists them.
+"""

@@ -69,6 +69,9 @@ def order_of(site: Site, folder: Path, packed: dict[str, bytes] = PACKED) -> Ord
 
 def test_archives_are_unpacked_side_by_side_and_not_fetched_again(tmp_path: Path) -> None:
     with serve(Site({f"/{name}": data for name, data in PACKED.items()})) as site:
+        left = tmp_path / "new" / ".one.tar.gz.unpacking" / "Corpus" / "one"  # by a killed run
+        left.mkdir(parents=True)
+        (left / "half.txt").write_bytes(b"half")
         download(order_of(site, tmp_path / "new"))
         assert contents(tmp_path / "new") == {
             "Corpus/one/a.txt": b"a",

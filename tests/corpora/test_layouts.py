@@ -180,6 +180,13 @@ def test_a_file_that_is_no_sound_is_named(tree: Tree) -> None:
         load("noise", "wham", root)
 
 
+def test_a_link_that_leads_nowhere_is_named(tree: Tree) -> None:
+    root = tree("wham")
+    (root / "wham_noise" / "tr" / "gone.wav").symlink_to(root / "nowhere.wav")
+    with pytest.raises(InputError, match=r"gone\.wav: No such file.*repair the link or remove it"):
+        load("noise", "wham", root)
+
+
 def test_a_talker_in_two_subsets_is_named(tree: Tree) -> None:
     root = tree("librispeech")
     sound(root / "LibriSpeech" / "dev-clean" / "14" / "100" / "14-100-0009.flac")
