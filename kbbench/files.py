@@ -7,6 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 
+def holds_anything(folder: Path) -> bool:
+    """A folder holds more than what a kill left of our own half-written files."""
+    return folder.is_dir() and not all(
+        path.name.startswith(".") and path.name.endswith(".partial") for path in folder.iterdir()
+    )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text under another name, then rename: a kill leaves the old file or the new."""
     write_bytes(path, text.encode("utf-8"))

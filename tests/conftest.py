@@ -14,6 +14,8 @@ from kbbench.resources import recipes_folder
 from kbbench.scenes.dataset import Dataset, make_dataset
 from kbbench.scenes.recipe import Recipe, load_recipe
 
+torch.set_num_threads(1)  # tests run small operations; more threads would wait for each other
+
 SHARED = Path(os.environ.get("KBBENCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 
 

@@ -72,12 +72,21 @@ def test_the_oracle_s_gap_falls_with_delay(oracle_run: Path) -> None:
     assert gaps["boosted@off"].value == pytest.approx(0.0, abs=0.05)
 
 
-def test_two_runs_batches_and_workers_give_the_same_summary(
+def test_batch_size_and_workers_change_no_score(
     oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
     run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2, batch_size=3)
-    again = (tmp_path / "b" / "summary.json").read_text()
-    assert again == (oracle_run / "summary.json").read_text()
+    again = pd.read_parquet(tmp_path / "b" / "scores.parquet")
+    first = pd.read_parquet(oracle_run / "scores.parquet")
+    # Batches of another size may differ in the last bits of float32.
+    pd.testing.assert_frame_equal(again, first, check_exact=False, atol=1e-4)
+
+
+def test_two_runs_give_the_same_summary_to_the_letter(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2)
+    assert (tmp_path / "b/summary.json").read_text() == (oracle_run / "summary.json").read_text()
 
 
 @pytest.mark.parametrize("task", ["separation", "target_speech", "enhancement"])
@@ -97,7 +106,7 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle"))]
     command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
-    command += ["--delays", "0,6", "--batch-size", "1", "--workers", "1"]
+    command += ["--delays", "0,6", "--batch-size", "2", "--workers", "1"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(out.glob("parts/*.json")) and time.monotonic() < deadline:

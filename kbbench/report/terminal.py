@@ -27,6 +27,8 @@ from kbbench.scenes.recipe import SPLITS, Recipe
 
 MANY_SUBSETS = 10
 """Subsets that are not listed in full."""
+FILE_WIDTH = 160
+"""Columns of text where output goes to a file or a pipe."""
 QUIET_S = 15.0
 """Seconds between progress lines where there is no terminal to draw a bar on."""
 
@@ -137,4 +139,4 @@ def show_summary(summary: Summary) -> None:
 
 def _console() -> Console:
     """Standard output; wide enough for the tables where there is no terminal to ask."""
-    return Console() if sys.stdout.isatty() else Console(width=120)
+    return Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)

@@ -35,7 +35,6 @@ class ScoringJob:
 
 def score_mixture(job: ScoringJob) -> list[dict[str, Any]]:
     """The records of one job; a metric's failure never removes another metric's value."""
-    torch.set_num_threads(1)
     estimates, references = torch.from_numpy(job.estimates), torch.from_numpy(job.references)
     order = tuple(range(len(references)))
     if not job.ordered:

@@ -156,6 +156,6 @@ def _table(*columns: pd.Series) -> NDArray[np.float64]:
 
 
 def _rounded(value: float, low: float, high: float, counts: dict[str, Any]) -> Figure:
-    return Figure(
-        value=round(value, DIGITS), low=round(low, DIGITS), high=round(high, DIGITS), **counts
-    )
+    # Adding zero makes a negative zero positive.
+    value, low, high = (round(number, DIGITS) + 0.0 for number in (value, low, high))
+    return Figure(value=value, low=low, high=high, **counts)

@@ -28,7 +28,7 @@ from kbbench import __version__
 from kbbench.audio import Pcm, pcm_sha256, read_pcm, write_flac
 from kbbench.corpora import Corpus, load_corpora
 from kbbench.errors import InputError, one_line
-from kbbench.files import write_parquet, write_text
+from kbbench.files import holds_anything, write_parquet, write_text
 from kbbench.pool import process_map
 from kbbench.scenes.plan import (
     MixturePlan,
@@ -221,7 +221,7 @@ def _claim(out: Path, header: Header) -> Header:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: a file, expected a new or empty folder")
     found = _read_header(out)
-    if found is None and out.is_dir() and any(out.iterdir()):
+    if found is None and holds_anything(out):
         raise InputError(f"{out}: not empty and no kbbench dataset; give a new or empty folder")
     if found is not None and _name(found) != _name(header):
         raise InputError(

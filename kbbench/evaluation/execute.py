@@ -1,0 +1,156 @@
+"""Carrying a run out: models batch by batch, scores in other processes, figures at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kbbench import __version__
+from kbbench.audio import to_pcm, write_flac
+from kbbench.evaluation import folder
+from kbbench.evaluation.run import Run, versions
+from kbbench.files import write_parquet, write_text
+from kbbench.metrics import best_permutation
+from kbbench.pool import process_map
+from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
+from kbbench.results.summary import with_improvements
+from kbbench.runner import Batch, Condition, Runner, read_batch
+
+LISTENED = 3
+"""Mixtures whose sound is kept for the page."""
+Progress = Callable[[int, int], None]
+"""Called with (mixtures done, mixtures in all)."""
+
+
+def evaluate(
+    run: Run,
+    out: Path,
+    workers: int,
+    batch_size: int,
+    progress: Progress = lambda done, total: None,
+) -> Summary:
+    """Run a triple, or carry on with it, and write scores and summary.
+
+    Args:
+        run: what to run.
+        out: a folder: new, empty, or of this very run.
+        workers: processes for the metrics.
+        batch_size: mixtures at a time.
+        progress: told after each mixture.
+
+    Raises:
+        InputError: the folder holds something else.
+        ModelError: the model raised or broke the contract.
+    """
+    folder.check(out, run)
+    if not (out / folder.SUMMARY).is_file():
+        _run_missing(run, out, workers, batch_size, progress)
+        parts = [folder.read_part(out, mixture) for mixture in run.mixtures]
+        records = [record for part in parts for record in part["records"]]
+        scores = with_improvements(pd.DataFrame(records))
+        write_parquet(out / folder.SCORES, scores)
+        summary = _summary(run, scores, parts[0]["hint_bits_per_chunk"])
+        write_text(out / folder.SUMMARY, summary.model_dump_json(indent=1) + "\n")
+    progress(len(run.mixtures), len(run.mixtures))
+    folder.finish(out, run)
+    return Summary.model_validate_json((out / folder.SUMMARY).read_text(encoding="utf-8"))
+
+
+def _run_missing(run: Run, out: Path, workers: int, batch_size: int, progress: Progress) -> None:
+    """Run and score every mixture that has no records yet."""
+    todo = [index for index, m in enumerate(run.mixtures) if not folder.has_part(out, m)]
+    names = [MIXTURE, *(condition.name for condition in run.conditions)]
+    mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
+    runner = Runner(run.loaded)
+    scored: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    done = len(run.mixtures) - len(todo)
+    progress(done, len(run.mixtures))
+    jobs = _jobs(run, runner, todo, batch_size, out)
+    for records in process_map(score_mixture, jobs, workers):
+        name = records[0]["mixture"]
+        mine = scored.setdefault(name, {})
+        mine[records[0]["condition"]] = records
+        if len(mine) < len(names):
+            continue
+        part = {
+            "hint_bits_per_chunk": runner.hint_bits_per_chunk,
+            "records": [record for condition in names for record in mine[condition]],
+        }
+        folder.write_part(out, mixture_by_id[name], part)
+        del scored[name]
+        done += 1
+        progress(done, len(run.mixtures))
+
+
+def _jobs(
+    run: Run, runner: Runner, todo: Sequence[int], batch_size: int, out: Path
+) -> Iterator[ScoringJob]:
+    """Run the models batch by batch; scoring goes on meanwhile in other processes."""
+    listened = set(np.linspace(0, len(run.mixtures) - 1, LISTENED).round().astype(int).tolist())
+    missing = set(todo)
+    for indices in _batches(todo, batch_size, len(run.mixtures)):
+        successor = (indices[-1] + 1) % len(run.mixtures)
+        batch = read_batch([run.mixtures[index] for index in (*indices, successor)])
+        sources = batch.references.shape[1]
+        unprocessed = batch.mixture[:-1, None].expand(-1, sources, -1, -1).numpy()
+        outputs = [(Condition(MIXTURE, MIXTURE), unprocessed), *runner.run(batch, run.conditions)]
+        folder.begin(out, run)
+        for place, index in enumerate(indices):
+            if index in listened & missing:
+                estimates = {condition.name: values[place] for condition, values in outputs}
+                _keep_audio(run, out, index, batch, place, estimates)
+        for place, index in enumerate(indices):
+            for condition, estimates_of_all in outputs if index in missing else []:
+                yield ScoringJob(
+                    id=run.mixtures[index].id,
+                    condition=condition.name,
+                    delay_chunks=condition.delay_chunks,
+                    estimates=estimates_of_all[place],
+                    references=batch.references[place].numpy(),
+                    ordered=run.loaded.triple.task != "separation",
+                )
+
+
+def _batches(todo: Sequence[int], batch_size: int, count: int) -> Iterator[list[int]]:
+    """The batches that hold anything to do, cut alike whatever is done: the same last bits."""
+    for number in sorted({index // batch_size for index in todo}):
+        yield list(range(number * batch_size, min((number + 1) * batch_size, count)))
+
+
+def _keep_audio(
+    run: Run, out: Path, index: int, batch: Batch, place: int, estimates: dict[str, Any]
+) -> None:
+    """Write what the page lets one hear, estimates in the order of the references."""
+    audio = out / "audio" / f"{index:05d}"
+    audio.mkdir(parents=True, exist_ok=True)
+    references = batch.references[place]
+    write_flac(audio / "mixture.flac", to_pcm(batch.mixture[place].numpy()))
+    signals = {"reference": references.numpy()}
+    for label in ("small", f"boosted@{run.headline}", "large"):
+        values = torch.from_numpy(estimates[label])
+        order = tuple(range(len(references)))
+        if run.loaded.triple.task == "separation":
+            order = best_permutation(values, references)
+        signals[label.partition("@")[0]] = values[list(order)].numpy()
+    for label, sources in signals.items():
+        for number, source in enumerate(sources):
+            write_flac(audio / f"{label}-{number}.flac", to_pcm(source))
+
+
+def _summary(run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int) -> Summary:
+    conditions = [(MIXTURE, None), *((c.name, c.delay_chunks) for c in run.conditions)]
+    return Summary(
+        format=folder.FORMAT,
+        kbbench=__version__,
+        triple=run.facts_of_triple(hint_bits_per_chunk),
+        data=run.facts_of_data(),
+        run_sha256=run.sha256,
+        headline_condition=f"boosted@{run.headline}",
+        versions=versions(),
+        **summarize(scores, conditions),
+    )

@@ -1,0 +1,95 @@
+"""A run's folder: new, empty or of this very run; what a user has there is never touched.
+
+```
+run.json         what is run, by hash; "complete": false until all is there
+parts/           one file of records a mixture, until the run is complete
+audio/           a few mixtures to listen to
+scores.parquet   one row a mixture x source x channel x condition
+summary.json     the figures
+```
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kbbench.errors import InputError
+from kbbench.evaluation.run import Run
+from kbbench.files import holds_anything, write_text
+from kbbench.scenes.dataset import Mixture
+
+FORMAT = 1
+"""Version of the run folder's layout and of ``summary.json``."""
+RUN, SUMMARY, SCORES = "run.json", "summary.json", "scores.parquet"
+
+
+def check(out: Path, run: Run) -> None:
+    """The folder can take the run.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: a file, expected a new or empty folder")
+    if not holds_anything(out):
+        return
+    try:
+        found = json.loads((out / RUN).read_text(encoding="utf-8"))["run_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{out}: not empty and no kbbench run; give a new or empty folder"
+        ) from error
+    if found != run.sha256:
+        raise InputError(
+            f"{out}: holds another run ({found[:8]}, this one is {run.sha256[:8]}): the model, "
+            "data, delays or versions differ; give another folder"
+        )
+
+
+def begin(out: Path, run: Run) -> None:
+    """Make the folder this run's, once the models have shown that they work."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / RUN).is_file():
+        _write_run(out, run, complete=False)
+    (out / "parts").mkdir(exist_ok=True)
+
+
+def finish(out: Path, run: Run) -> None:
+    """All is there: the parts go, and the folder says so."""
+    for mixture in run.mixtures:
+        _part(out, mixture).unlink(missing_ok=True)
+    if (out / "parts").is_dir() and not any((out / "parts").iterdir()):
+        (out / "parts").rmdir()
+    _write_run(out, run, complete=True)
+
+
+def has_part(out: Path, mixture: Mixture) -> bool:
+    """The mixture's records are there."""
+    return _part(out, mixture).is_file()
+
+
+def read_part(out: Path, mixture: Mixture) -> dict[str, Any]:
+    """A mixture's records."""
+    part: dict[str, Any] = json.loads(_part(out, mixture).read_text(encoding="utf-8"))
+    return part
+
+
+def write_part(out: Path, mixture: Mixture, part: dict[str, Any]) -> None:
+    """Keep a mixture's records."""
+    write_text(_part(out, mixture), json.dumps(part))
+
+
+def _part(out: Path, mixture: Mixture) -> Path:
+    return out / "parts" / f"{mixture.id.replace('/', '-')}.json"
+
+
+def _write_run(out: Path, run: Run, complete: bool) -> None:
+    content = {
+        "format": FORMAT,
+        "run_sha256": run.sha256,
+        "complete": complete,
+        "identity": run.identity,
+    }
+    write_text(out / RUN, json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,131 @@
+"""What a run is: everything that decides its figures, and the hash of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kbbench import __version__, metrics
+from kbbench.channel import fixed, off
+from kbbench.errors import InputError
+from kbbench.models.loading import LoadedTriple, load_triple
+from kbbench.runner import Condition, hint_kbit_per_s
+from kbbench.scenes.dataset import Dataset, Mixture
+from kbbench.scenes.recipe import canonical_json
+from kbbench.units import HEADLINE_DELAY
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides a run's figures.
+
+    Args:
+        loaded: the triple.
+        dataset: the mixtures.
+        split: which of them.
+        delays: of the sweep, in chunks, ascending; 0, the ideal link, is always among them.
+    """
+
+    loaded: LoadedTriple
+    dataset: Dataset
+    split: str
+    delays: tuple[int, ...]
+
+    @property
+    def headline(self) -> int:
+        """The delay of the headline figure: 48 ms, or the longest there is."""
+        return HEADLINE_DELAY if HEADLINE_DELAY in self.delays else max(self.delays)
+
+    @cached_property
+    def mixtures(self) -> list[Mixture]:
+        """The mixtures, in order."""
+        return list(self.dataset.mixtures(self.split))
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Small and large, boosted at each delay, and the controls."""
+        boosted = [Condition(f"boosted@{d}", "boosted", fixed(d)) for d in self.delays]
+        controls = [Condition("boosted@off", "boosted", off(self.headline))]
+        if len(self.mixtures) > 1:
+            link = fixed(self.headline)
+            controls.append(Condition("boosted@other-hints", "boosted", link, other_hints=True))
+        return [Condition("small", "small"), Condition("large", "large"), *boosted, *controls]
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a run's figures depend on; its hash names the run."""
+        triple = self.loaded.triple
+        return {
+            "data_sha256": self.dataset.header.data_sha256,
+            "split": self.split,
+            "conditions": [condition.name for condition in self.conditions],
+            "file_sha256": self.loaded.file_sha256,
+            "imports_sha256": self.loaded.imports_sha256,
+            "weights_sha256": self.loaded.weights_sha256(self.delays),
+            "hint_dtype": str(triple.hint_dtype).removeprefix("torch."),
+            "versions": versions(),
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hash of :attr:`identity`."""
+        return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+
+    def facts_of_triple(self, hint_bits_per_chunk: int) -> dict[str, Any]:
+        """What a summary says of the triple."""
+        triple = self.loaded.triple
+        return {
+            "name": triple.name,
+            "task": triple.task,
+            "oracle": triple.oracle,
+            "lookahead_samples_declared": triple.lookahead,
+            "hint_dtype": self.identity["hint_dtype"],
+            "hint_kbit_per_s": hint_kbit_per_s(hint_bits_per_chunk),
+            "file": self.loaded.path.name,
+            "file_sha256": self.loaded.file_sha256,
+            "imports_sha256": self.loaded.imports_sha256,
+            "weights_sha256": self.identity["weights_sha256"],
+        }
+
+    def facts_of_data(self) -> dict[str, Any]:
+        """What a summary says of the data."""
+        header = self.dataset.header
+        return {
+            "recipe": header.recipe.name,
+            "recipe_version": header.recipe.version,
+            "recipe_sha256": header.recipe_sha256,
+            "corpus_sha256": header.corpus_sha256,
+            "plan_sha256": header.plan_sha256,
+            "data_sha256": header.data_sha256,
+            "split": self.split,
+            "mixtures": len(self.mixtures),
+        }
+
+
+def versions() -> dict[str, str]:
+    """Versions that can move a figure."""
+    packages = {name: version(name) for name in ("numpy", "torch")}
+    return {"kbbench": __version__, **packages, **metrics.versions()}
+
+
+def prepare(model: Path, data: Path, split: str, delays: Sequence[int]) -> Run:
+    """Open the data and load the model.
+
+    Raises:
+        InputError: something is wrong with either, or the split is empty.
+    """
+    dataset = Dataset.open(data)
+    run = Run(
+        loaded=load_triple(model, dataset.header.recipe.task),
+        dataset=dataset,
+        split=split,
+        delays=tuple(sorted({0, *delays})),
+    )
+    if not run.mixtures:
+        raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")
+    return run
