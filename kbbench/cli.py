@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from kbbench.units import OFFICIAL_DELAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kbbench.corpora.download import Order
 
 # Heavy modules are imported by the commands that need them: `kbbench --help` stays quick, and
 # worker processes, which import this module anew, pin their threads before NumPy is loaded.
@@ -44,6 +46,21 @@ class Delays(click.ParamType[tuple[int, ...]]):
                 self.fail(f"{value!r}: expected ascending delays of at most {LONGEST_DELAY} chunks")
             delays.update(range(first, last + 1))
         return tuple(sorted(delays))
+
+
+class NamedFolder(click.ParamType[tuple[str, Path]]):
+    """``NAME=FOLDER``."""
+
+    name = "name=folder"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Path]:
+        """Text to name and folder."""
+        if not isinstance(value, str):
+            return tuple(value)
+        name, separator, folder = value.partition("=")
+        if not (name and separator and folder):
+            self.fail(f"{value!r}: expected NAME=FOLDER such as librispeech=/data/LibriSpeech")
+        return name, Path(folder)
 
 
 LONGEST_DELAY = 1250
@@ -95,21 +112,66 @@ def recipes() -> None:
     show_recipes([load_recipe(name) for name in available()])
 
 
+@main.command()
+def corpora() -> None:
+    """List the corpora that recipes can draw from."""
+    from kbbench.corpora import CORPORA
+    from kbbench.report.terminal import show_corpora
+
+    show_corpora(list(CORPORA.values()))
+
+
 @main.command("make-data")
 @click.argument("recipe")
 @click.option("--out", type=FOLDER, required=True, help="Dataset folder: new, empty, or begun.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
-def make_data(recipe: str, out: Path, workers: int | None) -> None:
+@click.option(
+    "--corpus",
+    "folders",
+    type=NamedFolder(),
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Where a corpus of the recipe lies; once for each.",
+)
+@click.option("--download", "store", type=FOLDER, help="Fetch what --corpus does not give, here.")
+def make_data(
+    recipe: str,
+    out: Path,
+    workers: int | None,
+    folders: tuple[tuple[str, Path], ...],
+    store: Path | None,
+) -> None:
     """Make the mixtures of RECIPE: a name from `kbbench recipes`, or a TOML file."""
+    from kbbench.corpora import restrictions
+    from kbbench.corpora.download import orders
     from kbbench.pool import cores
     from kbbench.report.terminal import show_dataset
     from kbbench.scenes.dataset import make_dataset
     from kbbench.scenes.recipe import load_recipe
 
     loaded = load_recipe(recipe)
+    given = _each_once(folders)
+    if store is not None:
+        missing = orders(loaded.corpora, given, store)
+        _fetch(missing.values())
+        given |= {name: order.folder for name, order in missing.items()}
+    for line in restrictions(loaded.corpora):
+        click.echo(f"note: {line}", err=True)
     with _progress(f"mixtures of {loaded.name}") as progress:
-        dataset = make_dataset(loaded, out, workers or cores(), progress)
+        dataset = make_dataset(loaded, out, workers or cores(), progress, given)
     show_dataset(dataset)
+
+
+@main.command()
+@click.argument("corpus")
+@click.option("--to", "folder", type=FOLDER, required=True, help="New, empty, or begun.")
+@click.option("--subset", "subsets", multiple=True, help="Only this part; once for each.")
+def download(corpus: str, folder: Path, subsets: tuple[str, ...]) -> None:
+    """Fetch CORPUS, a name from `kbbench corpora`, with its checksum; carries on when cut off."""
+    from kbbench.corpora.download import order
+
+    _fetch([order(corpus, folder, subsets)])
+    click.echo(f"use it with: --corpus {corpus}={folder}")
 
 
 @main.command()
@@ -150,6 +212,23 @@ def evaluate(
     page = write_report(summary, out, run.dataset.header.attribution)
     show_summary(summary)
     click.echo(f"page: {page}")
+
+
+def _each_once(folders: tuple[tuple[str, Path], ...]) -> dict[str, Path]:
+    names = [name for name, _ in folders]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"--corpus {twice[0]}: given twice, expected one folder a corpus")
+    return dict(folders)
+
+
+def _fetch(orders: Iterable[Order]) -> None:
+    """Say size and licence of each, then download it."""
+    from kbbench.corpora.download import download as fetch
+
+    for order in orders:
+        click.echo(order.text, err=True)
+        with _progress(f"megabytes of {order.layout.name}") as progress:
+            fetch(order, progress)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kbbench.cli import main
+from kbbench.corpora import Corpora
 from kbbench.resources import recipes_folder
 from kbbench.scenes.dataset import Dataset
 
@@ -47,6 +49,12 @@ def test_every_command_that_it_shows_is_there() -> None:
     shown = set(re.findall(r"kbbench ([a-z][a-z-]+) ?", "\n".join(blocks("bash"))))
     assert shown
     assert shown <= set(main.commands)
+
+
+def test_its_corpora_table_is_one() -> None:
+    (table,) = blocks("toml")
+    corpora = Corpora.model_validate(tomllib.loads(table)["corpora"])
+    assert set(corpora.layouts()) == {"folder", "wham", "cipic"}
 
 
 @pytest.mark.parametrize("marker", ["command: main job", "command: tests"])

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kbbench.corpora import mini
 from kbbench.corpora.base import Corpus, Head, NoiseRecording, Utterance
+from kbbench.corpora.known import CORPORA, layout_of
+from kbbench.corpora.layout import Archive, Layout
+from kbbench.corpora.load import check_folders, load_corpora, missing, restrictions
+from kbbench.corpora.reading import read_mono
+from kbbench.corpora.source import Corpora, Source
 from kbbench.errors import InputError
-
-CORPORA: dict[str, Callable[[], Corpus]] = {"mini": mini.load}
-"""Every corpus by name."""
 
 
 def load_corpus(name: str) -> Corpus:
-    """The corpus of a name.
+    """A corpus that comes with kbbench, whole.
 
     Raises:
-        InputError: an unknown name, or a file of the corpus is missing.
+        InputError: an unknown name, one that needs a folder, or a file of it is missing.
     """
-    if name not in CORPORA:
-        raise InputError(f"corpus {name!r}: unknown, expected one of {', '.join(sorted(CORPORA))}")
-    return CORPORA[name]()
+    if layout_of(name).find is not None:
+        raise InputError(f"corpus {name!r}: needs a folder, expected mini; use load_corpora")
+    return mini.load()
 
 
-__all__ = ["CORPORA", "Corpus", "Head", "NoiseRecording", "Utterance", "load_corpus"]
+__all__ = [
+    "CORPORA",
+    "Archive",
+    "Corpora",
+    "Corpus",
+    "Head",
+    "Layout",
+    "NoiseRecording",
+    "Source",
+    "Utterance",
+    "check_folders",
+    "layout_of",
+    "load_corpora",
+    "load_corpus",
+    "missing",
+    "read_mono",
+    "restrictions",
+]

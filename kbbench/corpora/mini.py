@@ -6,8 +6,21 @@ import csv
 from pathlib import Path
 
 from kbbench.corpora.base import Corpus, Head, NoiseRecording, Utterance
+from kbbench.corpora.layout import Layout
 from kbbench.errors import InputError
 from kbbench.resources import recipes_folder
+
+MINI = Layout(
+    name="mini",
+    title="20 talkers in 12 languages, ambience, music and heads; comes with kbbench",
+    parts=frozenset({"speech", "babble", "noise", "heads"}),
+    licence="several free licences, CC BY-SA among them: see attribution",
+    commercial=True,
+    size_bytes=0,
+    home="",
+    attribution="",
+    find=None,
+)
 
 
 def load(root: Path | None = None) -> Corpus:
@@ -53,7 +66,7 @@ def load(root: Path | None = None) -> Corpus:
             )
             for row in _table(root, "heads.csv")
         ),
-        licence="several free licences, CC BY-SA among them: see attribution",
+        licence=MINI.licence,
         attribution=_existing(root, "LICENSES.md").read_text(encoding="utf-8"),
     )
 

@@ -18,11 +18,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from kbbench.corpora import Layout
+from kbbench.corpora.download import gigabytes
 from kbbench.report.rows import COLUMNS, summary_rows, title
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 from kbbench.scenes.recipe import SPLITS, Recipe
 
+MANY_SUBSETS = 10
+"""Subsets that are not listed in full."""
 FILE_WIDTH = 160
 """Columns of text where output goes to a file or a pipe."""
 QUIET_S = 15.0
@@ -81,11 +85,32 @@ class ProgressLine:
 
 def show_recipes(recipes: Sequence[Recipe]) -> None:
     """One row a recipe."""
-    table = Table("recipe", "version", "task", "corpus", "train / validation / test", "summary")
+    table = Table("recipe", "version", "task", "corpora", "train / validation / test", "summary")
     for recipe in recipes:
         counts = " / ".join(str(getattr(recipe.splits, split)) for split in SPLITS)
+        corpora = ", ".join(recipe.corpora.layouts())
         table.add_row(
-            recipe.name, str(recipe.version), recipe.task, recipe.corpus, counts, recipe.summary
+            recipe.name, str(recipe.version), recipe.task, corpora, counts, recipe.summary
+        )
+    _console().print(table)
+
+
+def show_corpora(corpora: Sequence[Layout]) -> None:
+    """One row a corpus."""
+    table = Table("corpus", "for", "what", "licence", "commercial use", "download", "subsets")
+    said = {True: "yes", False: "no", None: "ask its owner"}
+    for corpus in corpora:
+        names = [item.subset for item in corpus.archives if item.subset]
+        subsets = ", ".join(names if len(names) < MANY_SUBSETS else [*names[:2], "..."])
+        size = gigabytes(corpus.size_bytes) if corpus.archives else "by hand"
+        table.add_row(
+            corpus.name,
+            ", ".join(sorted(corpus.parts)),
+            corpus.title,
+            corpus.licence,
+            said[corpus.commercial],
+            "-" if corpus.find is None else size,
+            subsets,
         )
     _console().print(table)
 

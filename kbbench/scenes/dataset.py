@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kbbench import __version__
 from kbbench.audio import Pcm, pcm_sha256, read_pcm, write_flac
-from kbbench.corpora import Corpus, load_corpus
+from kbbench.corpora import Corpus, load_corpora
 from kbbench.errors import InputError, one_line
 from kbbench.files import holds_anything, write_parquet, write_text
 from kbbench.pool import process_map
-from kbbench.scenes.plan import MixturePlan, check_disjoint, make_plan, plan_hash
+from kbbench.scenes.plan import (
+    MixturePlan,
+    check_disjoint,
+    make_plan,
+    plan_hash,
+    recording_ids,
+)
 from kbbench.scenes.recipe import Recipe, canonical_json
 from kbbench.scenes.render import render
 
@@ -63,7 +69,11 @@ class Header(BaseModel):
 
 
 def make_dataset(
-    recipe: Recipe, out: Path, workers: int, progress: Progress = lambda done, total: None
+    recipe: Recipe,
+    out: Path,
+    workers: int,
+    progress: Progress = lambda done, total: None,
+    folders: Mapping[str, Path] | None = None,
 ) -> Dataset:
     """Make a recipe's dataset, or carry on with one; whole mixtures are kept, damaged ones remade.
 
@@ -72,19 +82,20 @@ def make_dataset(
         out: a folder: new, empty, or of this very recipe.
         workers: processes; the bytes do not depend on it.
         progress: told after each mixture.
+        folders: of each corpus that does not come with kbbench, by name.
 
     Raises:
-        InputError: the folder holds something else, or the corpus does not suffice.
+        InputError: the folder holds something else, or a corpus is missing or does not suffice.
     """
-    corpus = load_corpus(recipe.corpus)
+    corpus = load_corpora(recipe.corpora, folders)
     plan = make_plan(recipe, corpus)
     check_disjoint(plan)
     header = _claim(out, _header(recipe, corpus, plan_hash(plan)))
-    jobs = [(out, row, recipe.corpus) for row in plan]
+    jobs = ((out, row, corpus.only(recording_ids(row), row.head)) for row in plan)
     rows: dict[str, dict[str, Any]] = {}
     for row in process_map(_make_mixture, jobs, workers):
         rows[row["id"]] = row
-        progress(len(rows), len(jobs))
+        progress(len(rows), len(plan))
     manifest = pd.json_normalize([rows[row.id] for row in plan])
     write_parquet(out / "manifest.parquet", manifest)
     write_parquet(out / "plan.parquet", pd.DataFrame([row.model_dump() for row in plan]))
@@ -230,14 +241,14 @@ def _name(header: Header) -> str:
     )
 
 
-def _make_mixture(job: tuple[Path, MixturePlan, str]) -> dict[str, Any]:
+def _make_mixture(job: tuple[Path, MixturePlan, Corpus]) -> dict[str, Any]:
     """Render a mixture, unless it is already there and whole; returns its manifest row."""
     out, plan, corpus = job
     final = out / plan.id
     kept = _kept(final, plan)
     if kept is not None:
         return kept
-    scene = render(plan, _corpus(corpus))
+    scene = render(plan, corpus)
     row = {
         "id": plan.id,
         "plan_sha256": plan_hash([plan]),
@@ -285,11 +296,6 @@ def _facts(plan: MixturePlan) -> dict[str, Any]:
         "noise_kind": plan.noises[0].kind if plan.noises else None,
         "noise_sources": len(plan.noises),
     }
-
-
-@lru_cache(maxsize=2)
-def _corpus(name: str) -> Corpus:
-    return load_corpus(name)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

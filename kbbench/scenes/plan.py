@@ -196,9 +196,7 @@ def _draw_noises(
     kind = stream.choice(recipe.noise.kinds)
     count = stream.integer(*recipe.noise.sources)
     if kind == "recording":
-        recordings = sorted(
-            (item for item in corpus.noises if item.split == split), key=lambda item: item.id
-        )
+        recordings = corpus.recordings(split)
         if not recordings:
             raise InputError(f"corpus {corpus.name}: no noise recording in split {split}")
         recording = stream.choice(recordings)
@@ -296,7 +294,7 @@ def check_disjoint(plan: Sequence[MixturePlan]) -> None:
     """
     for what, names in (
         ("talker", lambda row: {source.name for source in row.talkers + row.noises}),
-        ("recording", _recordings),
+        ("recording", recording_ids),
         ("head", lambda row: {row.head}),
         ("room", lambda row: {str((row.room_m, row.rt60_s))}),
     ):
@@ -310,7 +308,8 @@ def check_disjoint(plan: Sequence[MixturePlan]) -> None:
                     )
 
 
-def _recordings(row: MixturePlan) -> set[str]:
+def recording_ids(row: MixturePlan) -> set[str]:
+    """Every utterance and noise recording that a mixture is made of."""
     sources = row.talkers + row.noises
     return {clip.id for source in sources for clip in source.clips} | {
         clip.id for clip in row.enrollment

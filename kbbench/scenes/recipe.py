@@ -11,10 +11,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kbbench.corpora.source import SPLITS as SPLITS
+from kbbench.corpora.source import Corpora
 from kbbench.errors import InputError, one_line
 from kbbench.resources import recipes_folder
 
-SPLITS = ("train", "validation", "test")
 Target = Literal["image", "early", "direct"]
 Task = Literal["separation", "target_speech", "enhancement"]
 
@@ -107,7 +108,7 @@ class Recipe(_Part):
     version: int = Field(ge=1)
     summary: str
     task: Task
-    corpus: str
+    corpora: Corpora
     duration_s: float = Field(gt=0, le=60)
     target: Target
     splits: Splits
@@ -132,7 +133,16 @@ class Recipe(_Part):
             raise ValueError(f"task {self.task} needs talkers.count of 2 or more")
         if (self.talkers.sir_db is None) != (self.talkers.count == 1):
             raise ValueError("talkers.sir_db is for two talkers or more, and needed there")
+        self._sources_of_noise()
         return self
+
+    def _sources_of_noise(self) -> None:
+        kinds = set(self.noise.kinds) if self.noise else set()
+        for part, needs in (("noise", {"recording"}), ("babble", {"babble", "speech-shaped"})):
+            if (getattr(self.corpora, part) is not None) != bool(kinds & needs):
+                verb = "is needed" if kinds & needs else "is not used"
+                told = " or ".join(sorted(needs))
+                raise ValueError(f"corpora.{part} is for noise.kinds of {told}; here it {verb}")
 
     @property
     def source_count(self) -> int:

@@ -17,11 +17,10 @@ from kbbench.audio import (
     loudness_lufs,
     pcm_sha256,
     power,
-    read_pcm,
     to_float,
     to_pcm,
 )
-from kbbench.corpora import Corpus, Head, NoiseRecording, Utterance
+from kbbench.corpora import Corpus, Head, NoiseRecording, Utterance, read_mono
 from kbbench.corpora.hrtf import Hrtf, load_head
 from kbbench.errors import InputError
 from kbbench.rng import Stream
@@ -165,11 +164,8 @@ def _clips(
     """Lay clips side by side, (length,), zeros between."""
     dry = np.zeros(length)
     for clip in clips:
-        path = recordings[clip.id].path
-        pcm = read_pcm(path, clip.start, clip.samples)
-        if pcm.shape[0] != 1:
-            raise InputError(f"{path}: {pcm.shape[0]} channels, expected a mono recording")
-        dry[clip.onset : clip.onset + clip.samples] = to_float(pcm)[0]
+        sound = read_mono(recordings[clip.id], clip.start, clip.samples)
+        dry[clip.onset : clip.onset + clip.samples] = sound
     return dry
 
 
