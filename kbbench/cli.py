@@ -146,7 +146,7 @@ def make_data(
     from kbbench.corpora.download import orders
     from kbbench.pool import cores
     from kbbench.report.terminal import show_dataset
-    from kbbench.scenes.dataset import make_dataset
+    from kbbench.scenes.make import make_dataset
     from kbbench.scenes.recipe import load_recipe
 
     loaded = load_recipe(recipe)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from kbbench.resources import recipes_folder
-from kbbench.scenes.dataset import Dataset, make_dataset
+from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.make import make_dataset
 from kbbench.scenes.recipe import Recipe, load_recipe
 
 torch.set_num_threads(1)  # tests run small operations; more threads would wait for each other

@@ -162,7 +162,7 @@ def test_damaged_data_stops_the_run_with_the_mixture_s_name(
 
 
 def test_an_empty_split_is_refused(tmp_path: Path, example: Example) -> None:
-    from kbbench.scenes.dataset import make_dataset
+    from kbbench.scenes.make import make_dataset
     from tests.conftest import tiny_recipe
 
     recipe = tiny_recipe("enhancement")

@@ -55,6 +55,11 @@ def _untar(archive: Path, folder: Path) -> None:
         _refuse_outside(archive, member.name)
         return tarfile.data_filter(member, to)
 
+    if not hasattr(tarfile, "data_filter"):
+        raise InputError(
+            f"{archive}: this Python cannot unpack safely; expected 3.11.4 or newer; "
+            "update Python, or unpack it by hand"
+        )
     with tarfile.open(archive) as file:
         file.extractall(folder, filter=inside)
         while file.fileobj and file.fileobj.read(BLOCK):

@@ -11,9 +11,11 @@ from click.testing import CliRunner, Result
 
 from kbbench.cli import main
 from kbbench.corpora import CORPORA, Corpora, Corpus, load_corpora
-from kbbench.scenes.dataset import Dataset, make_dataset
-from kbbench.scenes.plan import check_disjoint, make_plan, plan_hash, recording_ids
+from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.make import make_dataset
+from kbbench.scenes.plan import check_disjoint, plan_hash, recording_ids
 from kbbench.scenes.recipe import SPLITS, Recipe, available, load_recipe
+from kbbench.scenes.sampling import make_plan
 from tests.conftest import tiny_recipe
 from tests.corpora.conftest import Tree
 from tests.scenes.test_dataset import write_recipe

@@ -16,7 +16,8 @@ import pytest
 
 from kbbench.audio import write_flac
 from kbbench.errors import InputError
-from kbbench.scenes.dataset import Dataset, make_dataset
+from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.make import make_dataset
 from kbbench.scenes.recipe import Recipe
 from tests.conftest import tiny_recipe
 

@@ -9,15 +9,9 @@ import pytest
 
 from kbbench.corpora import Corpus, load_corpus
 from kbbench.errors import InputError
-from kbbench.scenes.plan import (
-    MixturePlan,
-    SourcePlan,
-    check_disjoint,
-    make_plan,
-    plan_hash,
-    plan_mixture,
-)
+from kbbench.scenes.plan import MixturePlan, SourcePlan, check_disjoint, plan_hash
 from kbbench.scenes.recipe import SPLITS, Recipe, load_recipe
+from kbbench.scenes.sampling import make_plan, plan_mixture
 
 TASKS = ("mini-separation", "mini-target-speech", "mini-enhancement")
 

@@ -10,9 +10,10 @@ import pytest
 from kbbench.audio import decibels, loudness_lufs, power, read_pcm, to_float
 from kbbench.corpora import load_corpus
 from kbbench.rng import Stream
-from kbbench.scenes.plan import MixturePlan, plan_mixture
+from kbbench.scenes.plan import MixturePlan
 from kbbench.scenes.recipe import load_recipe
 from kbbench.scenes.render import Scene, render, speech_shaped, stem_hashes
+from kbbench.scenes.sampling import plan_mixture
 from tests.conftest import tiny_recipe
 
 
