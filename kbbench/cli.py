@@ -134,32 +134,56 @@ def corpora() -> None:
     help="Where a corpus of the recipe lies; once for each.",
 )
 @click.option("--download", "store", type=FOLDER, help="Fetch what --corpus does not give, here.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, and write nothing.")
 def make_data(
     recipe: str,
     out: Path,
     workers: int | None,
     folders: tuple[tuple[str, Path], ...],
     store: Path | None,
+    dry_run: bool,
 ) -> None:
     """Make the mixtures of RECIPE: a name from `kbbench recipes`, or a TOML file."""
     from kbbench.corpora import restrictions
     from kbbench.corpora.download import orders
     from kbbench.pool import cores
-    from kbbench.report.terminal import show_dataset
+    from kbbench.report.terminal import show_dataset, show_estimate
+    from kbbench.scenes.estimate import estimate_dataset
     from kbbench.scenes.make import make_dataset
     from kbbench.scenes.recipe import load_recipe
 
     loaded = load_recipe(recipe)
     given = _each_once(folders)
-    if store is not None:
+    if store is not None and not dry_run:
         missing = orders(loaded.corpora, given, store)
         _fetch(missing.values())
         given |= {name: order.folder for name, order in missing.items()}
     for line in restrictions(loaded.corpora):
         click.echo(f"note: {line}", err=True)
+    if dry_run:
+        with _progress("mixtures sampled") as progress:
+            estimate = estimate_dataset(loaded, workers or cores(), progress, given)
+        show_estimate(loaded, estimate)
+        return
     with _progress(f"mixtures of {loaded.name}") as progress:
         dataset = make_dataset(loaded, out, workers or cores(), progress, given)
     show_dataset(dataset)
+
+
+@main.command("verify-data")
+@click.argument("folder", type=FOLDER)
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
+@click.pass_context
+def verify_data(ctx: click.Context, folder: Path, workers: int | None) -> None:
+    """Prove that the dataset in FOLDER is what its plan says; exit 1 names all that is not."""
+    from kbbench.pool import cores
+    from kbbench.report.terminal import show_verdict
+    from kbbench.scenes.verify import verify_dataset
+
+    with _progress("mixtures verified") as progress:
+        verdict = verify_dataset(folder, workers or cores(), progress)
+    show_verdict(folder, verdict)
+    ctx.exit(1 if verdict.findings else 0)
 
 
 @main.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -23,7 +24,9 @@ from kbbench.corpora.download import gigabytes
 from kbbench.report.rows import COLUMNS, summary_rows, title
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.estimate import Estimate
 from kbbench.scenes.recipe import SPLITS, Recipe
+from kbbench.scenes.verify import Verdict
 
 MANY_SUBSETS = 10
 """Subsets that are not listed in full."""
@@ -124,6 +127,26 @@ def show_dataset(dataset: Dataset) -> None:
         f"plan {header.plan_sha256[:16]}, data {(header.data_sha256 or '')[:16]}",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def show_estimate(recipe: Recipe, estimate: Estimate) -> None:
+    """What a dataset will cost."""
+    print(
+        f"{recipe.name} version {recipe.version}: {estimate.mixtures} mixtures, "
+        f"{estimate.audio_h:.2f} h, {gigabytes(estimate.size_bytes)} on disk, "
+        f"about {estimate.time_s / 60:.1f} minutes here"
+    )
+
+
+def show_verdict(folder: Path, verdict: Verdict) -> None:
+    """What was verified, and every finding on a line of its own."""
+    for finding in verdict.findings:
+        print(finding)
+    wrong = f"{len(verdict.findings)} findings" if verdict.findings else "all as planned"
+    print(
+        f"{folder}: {verdict.mixtures} mixtures, {verdict.files} files, {wrong}; reverberation "
+        f"times within {verdict.rt60_error:.1%} of the plan"
     )
 
 

@@ -11,6 +11,7 @@ SPLIT/INDEX/        mixture.flac, source-0.flac .., noise.flac, enrollment.flac,
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kbbench.audio import Pcm, pcm_sha256, read_pcm
 from kbbench.errors import InputError, one_line
 from kbbench.files import write_text
+from kbbench.scenes.plan import MixturePlan
 from kbbench.scenes.recipe import Recipe, canonical_json
 
 FORMAT = 1
@@ -120,6 +122,23 @@ class Dataset:
         except Exception as error:
             raise InputError(
                 f"{path}: {one_line(error)}; repair it with `kbbench make-data "
+                f"{self.header.recipe.name} --out {self.folder}`"
+            ) from error
+
+    @cached_property
+    def plan(self) -> list[MixturePlan]:
+        """The plan, as it was sampled.
+
+        Raises:
+            InputError: ``plan.parquet`` is damaged.
+        """
+        path = self.folder / PLAN
+        try:
+            rows = json.loads(pd.read_parquet(path).to_json(orient="records", double_precision=15))
+            return [MixturePlan.model_validate(row) for row in rows]
+        except Exception as error:
+            raise InputError(
+                f"{path}: {one_line(error)[:200]}; repair it with `kbbench make-data "
                 f"{self.header.recipe.name} --out {self.folder}`"
             ) from error
 

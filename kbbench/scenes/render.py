@@ -90,11 +90,15 @@ def _finish(plan: MixturePlan, stems: dict[str, Signal], corpus: Corpus) -> Scen
     if plan.enrollment:
         enrollment = _clips(plan.enrollment, plan.enrollment_samples, corpus.utterance_by_id)
         ready["enrollment"] = to_pcm(_to_rms(enrollment, plan, "enrollment")[None])
-    return Scene(ready, _measure(ready))
+    return Scene(ready, measure(ready))
 
 
-def _measure(stems: dict[str, Pcm]) -> dict[str, float]:
-    """Levels of what was written, in dB: the mixture's loudness and peak, ratios of its parts."""
+def measure(stems: dict[str, Pcm]) -> dict[str, float]:
+    """Levels of what was written, in dB: the mixture's loudness and peak, ratios of its parts.
+
+    ``sir_db`` is talker 0 over all others, ``snr_db`` all talkers over noise, both as heard at the
+    two ears together.
+    """
     signals = {name: to_float(stem) for name, stem in stems.items()}
     mixture = signals["mixture"]
     measured = {

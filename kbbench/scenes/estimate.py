@@ -1,0 +1,90 @@
+"""What a dataset will cost before it is made: a sample of its mixtures, rendered in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kbbench.audio import flac_bytes
+from kbbench.corpora import Corpus, load_corpora
+from kbbench.pool import process_map
+from kbbench.scenes.plan import MixturePlan, recording_ids
+from kbbench.scenes.recipe import SPLITS, Recipe
+from kbbench.scenes.render import render
+from kbbench.scenes.sampling import plan_mixture
+from kbbench.units import SAMPLE_RATE
+
+SAMPLED = 48
+"""Mixtures that are rendered for the estimate; the mean of their cost is then known to about 5 %."""
+ROW_BYTES = 3500
+"""Of plan, manifest and ``scene.json``, a mixture; measured on the mini sets."""
+
+Progress = Callable[[int, int], None]
+"""Called with (mixtures done, mixtures in all)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the whole dataset will be.
+
+    Args:
+        mixtures: in all splits.
+        audio_h: hours of mixture.
+        size_bytes: on disk.
+        time_s: to make it with so many workers on this machine, as busy as it is now.
+    """
+
+    mixtures: int
+    audio_h: float
+    size_bytes: int
+    time_s: float
+
+
+def estimate_dataset(
+    recipe: Recipe,
+    workers: int,
+    progress: Progress = lambda done, total: None,
+    folders: Mapping[str, Path] | None = None,
+) -> Estimate:
+    """Render a sample spread evenly over all splits; nothing is written.
+
+    Args:
+        recipe: what would be made.
+        workers: processes.
+        progress: told after each sampled mixture.
+        folders: of each corpus that does not come with kbbench, by name.
+
+    Raises:
+        InputError: as making it would raise.
+    """
+    corpus = load_corpora(recipe.corpora, folders)
+    every = [(split, index) for split in SPLITS for index in range(getattr(recipe.splits, split))]
+    count = min(SAMPLED, len(every))
+    chosen = [every[place * len(every) // count] for place in range(count)]
+    rows = [plan_mixture(recipe, corpus, split, index) for split, index in chosen]
+    jobs = [(row, corpus.only(recording_ids(row), row.head)) for row in rows]
+    started = time.perf_counter()
+    ends, sizes = [], []
+    for size in process_map(_size, jobs, workers):
+        sizes.append(size)
+        ends.append(time.perf_counter() - started)
+        progress(len(sizes), count)
+    # The first results of each worker carry its start; the pace is that of the others.
+    warm = min(workers, count - 1) if count > 1 else 0
+    pace_s = (ends[-1] - ends[warm - 1]) / (count - warm) if warm else ends[-1] if ends else 0.0
+    start_s = max(ends[warm - 1] - warm * pace_s, 0.0) if warm else 0.0
+    samples = sum(row.samples for row in rows)
+    share = len(every) / count if count else 0.0
+    return Estimate(
+        mixtures=len(every),
+        audio_h=share * samples / SAMPLE_RATE / 3600,
+        size_bytes=round(share * sum(sizes)) + len(every) * ROW_BYTES,
+        time_s=start_s + len(every) * pace_s,
+    )
+
+
+def _size(job: tuple[MixturePlan, Corpus]) -> int:
+    plan, corpus = job
+    return sum(len(flac_bytes(pcm)) for pcm in render(plan, corpus).stems.values())
