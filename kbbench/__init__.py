@@ -12,7 +12,7 @@ __all__ = ["SceneDataset", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """``kbbench.SceneDataset``, imported when asked for: it needs torch, listing recipes does not."""
+    """``kbbench.SceneDataset``, imported when asked for: it needs torch."""
     if name == "SceneDataset":
         from kbbench.scenes.live import SceneDataset
 

@@ -17,7 +17,7 @@ from kbbench.scenes.sampling import plan_mixture
 from kbbench.units import SAMPLE_RATE
 
 SAMPLED = 48
-"""Mixtures that are rendered for the estimate; the mean of their cost is then known to about 5 %."""
+"""Mixtures that are rendered for the estimate: the mean of their cost is known to about 5 %."""
 ROW_BYTES = 3500
 """Of plan, manifest and ``scene.json``, a mixture; measured on the mini sets."""
 
