@@ -70,8 +70,8 @@ class MixturePlan(_Row):
 
 
 def plan_hash(plan: Sequence[MixturePlan]) -> str:
-    """SHA-256 of all rows in order."""
-    text = "\n".join(canonical_json(row.model_dump(mode="json")) for row in plan)
+    """SHA-256 of all rows in order; what a row does not have does not count."""
+    text = "\n".join(canonical_json(row.model_dump(mode="json", exclude_none=True)) for row in plan)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -151,8 +151,9 @@ class Recipe(_Part):
 
     @property
     def sha256(self) -> str:
-        """Hash of all that the recipe declares, not of its comments."""
-        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()
+        """Hash of all that the recipe declares; neither comments nor absent parts count."""
+        declared = self.model_dump(mode="json", exclude_none=True)
+        return hashlib.sha256(canonical_json(declared).encode()).hexdigest()
 
 
 def canonical_json(value: object) -> str:
