@@ -48,6 +48,22 @@ class Delays(click.ParamType[tuple[int, ...]]):
         return tuple(sorted(delays))
 
 
+class Shard(click.ParamType[tuple[int, int]]):
+    """``I/N``: which of how many shards."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        """Text to (I, N)."""
+        if not isinstance(value, str):
+            number, count = value
+            return int(number), int(count)
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", value)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            self.fail(f"{value!r}: expected I/N with I from 1 to N, such as 3/8")
+        return int(match[1]), int(match[2])
+
+
 class NamedFolder(click.ParamType[tuple[str, Path]]):
     """``NAME=FOLDER``."""
 
@@ -134,6 +150,7 @@ def corpora() -> None:
     help="Where a corpus of the recipe lies; once for each.",
 )
 @click.option("--download", "store", type=FOLDER, help="Fetch what --corpus does not give, here.")
+@click.option("--shard", type=Shard(), help="Make part I of N; then, without it, complete.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and write nothing.")
 def make_data(
     recipe: str,
@@ -141,6 +158,7 @@ def make_data(
     workers: int | None,
     folders: tuple[tuple[str, Path], ...],
     store: Path | None,
+    shard: tuple[int, int] | None,
     dry_run: bool,
 ) -> None:
     """Make the mixtures of RECIPE: a name from `kbbench recipes`, or a TOML file."""
@@ -149,7 +167,7 @@ def make_data(
     from kbbench.pool import cores
     from kbbench.report.terminal import show_dataset, show_estimate
     from kbbench.scenes.estimate import estimate_dataset
-    from kbbench.scenes.make import make_dataset
+    from kbbench.scenes.make import make_dataset, make_shard
     from kbbench.scenes.recipe import load_recipe
 
     loaded = load_recipe(recipe)
@@ -164,6 +182,11 @@ def make_data(
         with _progress("mixtures sampled") as progress:
             estimate = estimate_dataset(loaded, workers or cores(), progress, given)
         show_estimate(loaded, estimate)
+        return
+    if shard is not None:
+        with _progress(f"mixtures of {loaded.name}, shard {shard[0]}/{shard[1]}") as progress:
+            count = make_shard(loaded, out, workers or cores(), shard, progress, given)
+        click.echo(f"{out}: {count} mixtures of shard {shard[0]}/{shard[1]} are there")
         return
     with _progress(f"mixtures of {loaded.name}") as progress:
         dataset = make_dataset(loaded, out, workers or cores(), progress, given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -21,13 +22,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """As :func:`write_text`, for bytes."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     partial.write_bytes(data)
     partial.replace(path)
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """As :func:`write_text`, for a table without its index."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     frame.to_parquet(partial, index=False)
     partial.replace(path)
+
+
+def _partial(path: Path) -> Path:
+    """A name of this process alone: shards may share a folder."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -119,6 +119,14 @@ def test_verbose_shows_where_a_model_raised(tmp_path: Path, tiny_dataset: Data) 
     assert "raise RuntimeError('boom')" in result.stderr
 
 
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_one_line(shard: str, tmp_path: Path) -> None:
+    line = complaint(
+        kbbench("make-data", "mini-separation", "--out", tmp_path / "d", "--shard", shard)
+    )
+    assert f"{shard!r}: expected I/N" in line
+
+
 def test_a_missing_option_is_one_line() -> None:
     assert "Missing option '--out'" in complaint(kbbench("make-data", "mini-separation"))
     assert "No such command 'evalute'" in complaint(kbbench("evalute"))

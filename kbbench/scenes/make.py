@@ -7,7 +7,7 @@ mixture counts as there when every sample is as its ``scene.json`` says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -63,21 +63,71 @@ def make_dataset(
     Raises:
         InputError: the folder holds something else, or a corpus is missing or does not suffice.
     """
-    corpus = load_corpora(recipe.corpora, folders)
-    plan = make_plan(recipe, corpus)
-    check_disjoint(plan)
-    header = _claim(out, _header(recipe, corpus, plan_hash(plan)))
-    jobs = ((out, row, corpus.only(recording_ids(row), row.head)) for row in plan)
-    rows: dict[str, dict[str, Any]] = {}
-    for row in process_map(_make_mixture, jobs, workers):
-        rows[row["id"]] = row
-        progress(len(rows), len(plan))
+    corpus, plan, header = _begin(recipe, out, folders)
+    rows = _make_mixtures(out, plan, corpus, workers, progress)
     manifest = pd.json_normalize([rows[row.id] for row in plan])
     write_parquet(out / MANIFEST, manifest)
     write_parquet(out / PLAN, pd.DataFrame([row.model_dump() for row in plan]))
     done = header.model_copy(update={"complete": True, "data_sha256": data_hash(records(manifest))})
     write_header(out, done)
     return Dataset(out, done)
+
+
+def make_shard(
+    recipe: Recipe,
+    out: Path,
+    workers: int,
+    shard: tuple[int, int],
+    progress: Progress = lambda done, total: None,
+    folders: Mapping[str, Path] | None = None,
+) -> int:
+    """Make every N-th mixture of a dataset, on one of N machines.
+
+    Shards may share a folder, or have one each, copied together afterwards; :func:`make_dataset`
+    then finds the mixtures there, checks them, and completes the folder.
+
+    Args:
+        recipe: what to make.
+        out: as in :func:`make_dataset`.
+        workers: processes.
+        shard: (number from 1 to N, N).
+        progress: told after each mixture.
+        folders: as in :func:`make_dataset`.
+
+    Returns:
+        the number of mixtures in this shard.
+
+    Raises:
+        InputError: as :func:`make_dataset`.
+        ValueError: no such shard.
+    """
+    number, count = shard
+    if not 1 <= number <= count:
+        raise ValueError(f"shard {number}/{count}: expected a number from 1 to {count}")
+    corpus, plan, _ = _begin(recipe, out, folders)
+    return len(_make_mixtures(out, plan[number - 1 :: count], corpus, workers, progress))
+
+
+def _begin(
+    recipe: Recipe, out: Path, folders: Mapping[str, Path] | None
+) -> tuple[Corpus, list[MixturePlan], Header]:
+    """Decide everything, and claim the folder."""
+    corpus = load_corpora(recipe.corpora, folders)
+    plan = make_plan(recipe, corpus)
+    check_disjoint(plan)
+    return corpus, plan, _claim(out, _header(recipe, corpus, plan_hash(plan)))
+
+
+def _make_mixtures(
+    out: Path, plan: Sequence[MixturePlan], corpus: Corpus, workers: int, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Manifest rows by id, each mixture made or found whole."""
+    jobs = ((out, row, corpus.only(recording_ids(row), row.head)) for row in plan)
+    rows: dict[str, dict[str, Any]] = {}
+    for row in process_map(_make_mixture, jobs, workers):
+        rows[row["id"]] = row
+        progress(len(rows), len(plan))
+    return rows
 
 
 def _header(recipe: Recipe, corpus: Corpus, plan_sha256: str) -> Header:

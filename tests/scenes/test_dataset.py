@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from kbbench.audio import write_flac
 from kbbench.errors import InputError
 from kbbench.scenes.dataset import Dataset
-from kbbench.scenes.make import make_dataset
+from kbbench.scenes.make import make_dataset, make_shard
 from kbbench.scenes.recipe import Recipe
 from tests.conftest import tiny_recipe
 
@@ -57,6 +58,24 @@ def test_worker_count_does_not_change_a_byte(
     two = make_dataset(tiny_recipe(task), tmp_path / "two", workers=2)
     assert two.header.data_sha256 == one.header.data_sha256
     assert contents(two.folder) == contents(one.folder)
+
+
+def test_shards_merge_to_the_same_bytes(
+    tmp_path: Path, tiny_dataset: Callable[[str], Dataset]
+) -> None:
+    recipe, one = tiny_recipe("separation"), tiny_dataset("separation")
+    counts = [make_shard(recipe, tmp_path / f"m{n}", 1, (n, 4)) for n in (1, 2, 3, 4)]
+    assert counts == [2, 2, 1, 1]
+    with pytest.raises(InputError, match="incomplete; run `kbbench make-data"):
+        Dataset.open(tmp_path / "m1")
+    for number in (2, 3, 4):  # machines without a common disk: copied together
+        shutil.copytree(tmp_path / f"m{number}", tmp_path / "m1", dirs_exist_ok=True)
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "m1").rglob("*.flac")}
+    make_dataset(recipe, tmp_path / "m1", workers=1)
+    assert contents(tmp_path / "m1") == contents(one.folder)
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    with pytest.raises(ValueError, match="shard 5/4: expected a number from 1 to 4"):
+        make_shard(recipe, tmp_path / "m5", 1, (5, 4))
 
 
 def test_a_killed_run_carries_on_to_the_same_bytes(made: Path, tmp_path: Path) -> None:
