@@ -41,6 +41,15 @@ class SourcePlan(_Row):
     distance_m: float
 
 
+class EnrollmentNoise(_Row):
+    """What is heard behind an enrollment, ``snr_db`` below it."""
+
+    kind: str
+    name: str
+    clips: tuple[Clip, ...]
+    snr_db: float
+
+
 class MixturePlan(_Row):
     """One mixture, completely: rendering adds no decision.
 
@@ -65,6 +74,7 @@ class MixturePlan(_Row):
     snr_db: float | None
     enrollment: tuple[Clip, ...]
     enrollment_samples: int
+    enrollment_noise: EnrollmentNoise | None = None
     level_lufs: float
     peak_dbfs: float
 
@@ -99,7 +109,7 @@ def check_disjoint(plan: Sequence[MixturePlan]) -> None:
 
 def recording_ids(row: MixturePlan) -> set[str]:
     """Every utterance and noise recording that a mixture is made of."""
-    sources = row.talkers + row.noises
-    return {clip.id for source in sources for clip in source.clips} | {
-        clip.id for clip in row.enrollment
-    }
+    clips = [*row.enrollment, *(row.enrollment_noise.clips if row.enrollment_noise else ())]
+    for source in row.talkers + row.noises:
+        clips += source.clips
+    return {clip.id for clip in clips}

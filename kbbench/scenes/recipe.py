@@ -89,9 +89,10 @@ class Noise(Placement):
 
 
 class Enrollment(_Part):
-    """Another utterance of the wanted talker, dry, at one channel."""
+    """Another utterance of the wanted talker, at one channel: dry, or in noise (see ``[noise]``)."""
 
     duration_s: float = Field(gt=0)
+    snr_db: Range | None = None
 
 
 class Level(_Part):
@@ -133,6 +134,8 @@ class Recipe(_Part):
             raise ValueError(f"task {self.task} needs talkers.count of 2 or more")
         if (self.talkers.sir_db is None) != (self.talkers.count == 1):
             raise ValueError("talkers.sir_db is for two talkers or more, and needed there")
+        if self.enrollment and self.enrollment.snr_db and self.noise is None:
+            raise ValueError("enrollment.snr_db needs [noise]: it says which kinds there are")
         self._sources_of_noise()
         return self
 

@@ -24,7 +24,7 @@ from kbbench.corpora import Corpus, Head, NoiseRecording, Utterance, read_mono
 from kbbench.corpora.hrtf import Hrtf, load_head
 from kbbench.errors import InputError
 from kbbench.rng import Stream
-from kbbench.scenes.plan import Clip, MixturePlan, SourcePlan
+from kbbench.scenes.plan import Clip, EnrollmentNoise, MixturePlan, SourcePlan
 from kbbench.scenes.room import Brir, binaural_response
 
 DRY_RMS = 0.05
@@ -73,7 +73,8 @@ def render(plan: MixturePlan, corpus: Corpus) -> Scene:
         noise = np.zeros_like(speech)
         for number, source in enumerate(plan.noises):
             brir = _brir(plan, source, f"noise-{number}", head)
-            noise += _convolve(_dry_noise(plan, source, number, corpus), brir.whole)
+            dry = _dry_noise(plan, source, number, plan.samples, corpus)
+            noise += _convolve(dry, brir.whole)
         stems["noise"] = noise * _gain(speech, noise, -plan.snr_db)
     return _finish(plan, stems, corpus)
 
@@ -88,8 +89,7 @@ def _finish(plan: MixturePlan, stems: dict[str, Signal], corpus: Corpus) -> Scen
     total = np.sum([stem.astype(np.int64) for stem in pcm.values()], axis=0)
     ready = {"mixture": np.clip(total, -32768, 32767).astype(np.int16), **pcm}
     if plan.enrollment:
-        enrollment = _clips(plan.enrollment, plan.enrollment_samples, corpus.utterance_by_id)
-        ready["enrollment"] = to_pcm(_to_rms(enrollment, plan, "enrollment")[None])
+        ready["enrollment"] = to_pcm(_enrollment(plan, corpus)[None])
     return Scene(ready, measure(ready))
 
 
@@ -143,14 +143,33 @@ def _brir(plan: MixturePlan, source: SourcePlan, stage: str, head: Hrtf) -> Brir
     )
 
 
-def _dry_noise(plan: MixturePlan, source: SourcePlan, number: int, corpus: Corpus) -> Signal:
+def _enrollment(plan: MixturePlan, corpus: Corpus) -> Signal:
+    """The enrollment (T_e,), in noise where the plan says so."""
+    speech = _clips(plan.enrollment, plan.enrollment_samples, corpus.utterance_by_id)
+    speech = _to_rms(speech, plan, "enrollment")
+    if plan.enrollment_noise is None:
+        return speech
+    length = plan.enrollment_samples
+    noise = _dry_noise(plan, plan.enrollment_noise, "enrollment", length, corpus)
+    noisy = speech + noise * _gain(speech, noise, -plan.enrollment_noise.snr_db)
+    peak = float(np.abs(noisy).max())
+    return noisy * min(1.0, 10 ** (plan.peak_dbfs / 20) / peak)
+
+
+def _dry_noise(
+    plan: MixturePlan,
+    source: SourcePlan | EnrollmentNoise,
+    key: int | str,
+    length: int,
+    corpus: Corpus,
+) -> Signal:
     if source.kind == "recording":
-        dry = _clips(source.clips, plan.samples, corpus.noise_by_id)
+        dry = _clips(source.clips, length, corpus.noise_by_id)
     else:
-        dry = _clips(source.clips, plan.samples, corpus.utterance_by_id)
+        dry = _clips(source.clips, length, corpus.utterance_by_id)
     if source.kind == "speech-shaped":
-        stream = Stream(plan.recipe, plan.split, plan.index, "speech-shaped", number)
-        dry = speech_shaped(dry, plan.samples, stream)
+        stream = Stream(plan.recipe, plan.split, plan.index, "speech-shaped", key)
+        dry = speech_shaped(dry, length, stream)
     return _to_rms(dry, plan, f"noise {source.name}")
 
 

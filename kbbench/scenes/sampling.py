@@ -13,7 +13,7 @@ from typing import Any
 from kbbench.corpora import Corpus, NoiseRecording, Utterance
 from kbbench.errors import InputError
 from kbbench.rng import Stream
-from kbbench.scenes.plan import Clip, Metres, MixturePlan, SourcePlan
+from kbbench.scenes.plan import Clip, EnrollmentNoise, Metres, MixturePlan, SourcePlan
 from kbbench.scenes.recipe import SPLITS, Listener, Placement, Recipe
 from kbbench.scenes.recipe import Room as RoomRecipe
 from kbbench.units import samples
@@ -91,6 +91,9 @@ def plan_mixture(recipe: Recipe, corpus: Corpus, split: str, index: int) -> Mixt
         snr_db=round(levels.uniform(*recipe.noise.snr_db), 2) if recipe.noise else None,
         enrollment=tuple(_fill(others, enrollment_samples, stream("enrollment"))),
         enrollment_samples=enrollment_samples,
+        enrollment_noise=_draw_enrollment_noise(
+            recipe, corpus, split, stream("enrollment-noise"), enrollment_samples
+        ),
         level_lufs=round(levels.uniform(*recipe.level.mixture_lufs), 2),
         peak_dbfs=recipe.level.peak_dbfs,
     )
@@ -144,6 +147,16 @@ def _draw_noises(
     if count <= len(voices):
         names = stream.sample(sorted(voices), count)
     return [(kind, name, tuple(_fill(voices[name], length, stream))) for name in names]
+
+
+def _draw_enrollment_noise(
+    recipe: Recipe, corpus: Corpus, split: str, stream: Stream, length: int
+) -> EnrollmentNoise | None:
+    if recipe.enrollment is None or recipe.enrollment.snr_db is None:
+        return None
+    kind, name, clips = _draw_noises(recipe, corpus, split, stream, length)[0]
+    snr_db = round(stream.uniform(*recipe.enrollment.snr_db), 2)
+    return EnrollmentNoise(kind=kind, name=name, clips=clips, snr_db=snr_db)
 
 
 def _lay(utterance: Utterance, length: int, stream: Stream) -> Clip:

@@ -40,6 +40,7 @@ def test_there_are_six_of_paper_size() -> None:
         "kb-separation-noisy",
         "kb-separation",
         "kb-target-speech",
+        "kb-target-speech-noisy",
     ]
     for name in PAPER_SIZE:
         splits = load_recipe(name).splits

@@ -54,6 +54,7 @@ def test_comments_do_not_change_the_hash_but_values_do(tmp_path: Path) -> None:
         ("count = 2", "count = 1", "talkers.count of 2 or more"),
         ("sir_db = [-10.0, 10.0]", "", "talkers.sir_db"),
         ("[room]", "[room", "not TOML"),
+        ("[level]", "[enrollment]\nduration_s = 5.0\nsnr_db = [0.0, 1.0]\n[level]", "has no"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

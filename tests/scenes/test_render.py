@@ -61,6 +61,28 @@ def test_noise_is_at_its_snr(index: int) -> None:
     assert made.measured["snr_db"] == pytest.approx(snr, abs=0.001)
 
 
+@pytest.mark.parametrize("index", range(4))
+def test_an_enrollment_may_be_in_noise(index: int) -> None:
+    corpora = tiny_recipe("enhancement").corpora
+    plain = tiny_recipe("target_speech")
+    assert plain.enrollment is not None
+    noisy = {
+        "corpora": corpora,
+        "noise": tiny_recipe("enhancement").noise,
+        "enrollment": plain.enrollment.model_copy(update={"snr_db": (3.0, 9.0)}),
+    }
+    _, clean = scene("target_speech", index)
+    plan, made = scene("target_speech", index, **noisy)
+    assert plan.enrollment_noise is not None
+    assert 3.0 <= plan.enrollment_noise.snr_db <= 9.0
+    speech, heard = (to_float(item.stems["enrollment"])[0] for item in (clean, made))
+    # The same utterance, perhaps turned down to the peak limit, and noise uncorrelated with it.
+    speech = speech * np.dot(heard, speech) / np.dot(speech, speech)
+    snr = decibels(power(speech) / power(heard - speech))
+    assert snr == pytest.approx(plan.enrollment_noise.snr_db, abs=1.0)
+    assert "enrollment_noise" not in scene("target_speech", index)[0].model_dump(exclude_none=True)
+
+
 def test_direct_sound_is_in_the_early_is_in_the_image() -> None:
     energies, mixtures = [], []
     for target in ("direct", "early", "image"):
