@@ -89,7 +89,7 @@ class Noise(Placement):
 
 
 class Enrollment(_Part):
-    """Another utterance of the wanted talker, at one channel: dry, or in noise (see ``[noise]``)."""
+    """Another utterance of the wanted talker, at one channel: dry, or in noise of ``[noise]``."""
 
     duration_s: float = Field(gt=0)
     snr_db: Range | None = None

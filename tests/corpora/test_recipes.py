@@ -32,15 +32,15 @@ def folders_of(recipe: Recipe, tree: Tree) -> dict[str, Path]:
     return {name: tree(name) for name in recipe.corpora.layouts()}
 
 
-def test_there_are_six_of_paper_size() -> None:
+def test_there_are_seven_of_paper_size() -> None:
     assert PAPER_SIZE == [
         "kb-enhancement-hard",
         "kb-enhancement",
         "kb-separation-3",
         "kb-separation-noisy",
         "kb-separation",
-        "kb-target-speech",
         "kb-target-speech-noisy",
+        "kb-target-speech",
     ]
     for name in PAPER_SIZE:
         splits = load_recipe(name).splits
