@@ -15,6 +15,8 @@ from typing import TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+Progress = Callable[[int, int], None]
+"""What long work tells of itself: (done, in all)."""
 IN_FLIGHT = 4
 """Jobs handed out ahead for each process, so that none waits and memory stays small."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

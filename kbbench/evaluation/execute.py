@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from kbbench.evaluation import folder
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
 from kbbench.metrics import best_permutation
-from kbbench.pool import cores, process_map
+from kbbench.pool import Progress, cores, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
 from kbbench.results.summary import with_improvements
 from kbbench.runner import Batch, Condition, Runner, read_batch
@@ -26,8 +26,6 @@ MODEL_SHARE = 0.5
 far worse than one too few, since small operations wait for the slowest."""
 LISTENED = 3
 """Mixtures whose sound is kept for the page."""
-Progress = Callable[[int, int], None]
-"""Called with (mixtures done, mixtures in all)."""
 
 
 def evaluate(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kbbench.audio import flac_bytes
 from kbbench.corpora import Corpus, load_corpora
-from kbbench.pool import process_map
+from kbbench.pool import Progress, process_map
 from kbbench.scenes.plan import MixturePlan, recording_ids
 from kbbench.scenes.recipe import SPLITS, Recipe
 from kbbench.scenes.render import render
@@ -20,9 +20,6 @@ SAMPLED = 48
 """Mixtures that are rendered for the estimate: the mean of their cost is known to about 5 %."""
 ROW_BYTES = 3500
 """Of plan, manifest and ``scene.json``, a mixture; measured on the mini sets."""
-
-Progress = Callable[[int, int], None]
-"""Called with (mixtures done, mixtures in all)."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ mixture counts as there when every sample is as its ``scene.json`` says.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from kbbench.audio import pcm_sha256, read_pcm, write_flac
 from kbbench.corpora import Corpus, load_corpora
 from kbbench.errors import InputError
 from kbbench.files import holds_anything, write_parquet, write_text
-from kbbench.pool import process_map
+from kbbench.pool import Progress, process_map
 from kbbench.scenes.dataset import (
     FORMAT,
     MANIFEST,
@@ -39,9 +39,6 @@ from kbbench.scenes.sampling import make_plan
 SCENE = "scene.json"
 RENDERERS = ("numpy", "scipy", "pyroomacoustics", "soundfile", "soxr", "sofar", "pyloudnorm")
 """Packages whose version can move a sample."""
-
-Progress = Callable[[int, int], None]
-"""Called with (mixtures done, mixtures in all)."""
 
 
 def make_dataset(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from kbbench.audio import Pcm, pcm_sha256, read_pcm
 from kbbench.corpora.hrtf import Hrtf
 from kbbench.errors import InputError
-from kbbench.pool import process_map
+from kbbench.pool import Progress, process_map
 from kbbench.rng import Stream
 from kbbench.scenes.dataset import Dataset
 from kbbench.scenes.plan import MixturePlan, check_disjoint, plan_hash
@@ -28,9 +27,6 @@ RT60_TOLERANCE = 0.15
 diffuse."""
 NO_PART = ("mixture", "enrollment")
 """Stems that are not added up to the mixture."""
-
-Progress = Callable[[int, int], None]
-"""Called with (mixtures done, mixtures in all)."""
 
 
 @dataclass(frozen=True)
