@@ -145,8 +145,8 @@ def show_verdict(folder: Path, verdict: Verdict) -> None:
         print(finding)
     wrong = f"{len(verdict.findings)} findings" if verdict.findings else "all as planned"
     print(
-        f"{folder}: {verdict.mixtures} mixtures, {verdict.files} files, {wrong}; reverberation "
-        f"times within {verdict.rt60_error:.1%} of the plan"
+        f"{folder}: {verdict.mixtures} mixtures, {verdict.files} files, {wrong}; late "
+        f"reverberation times within {verdict.rt60_error:.1%} of the plan"
     )
 
 

@@ -11,7 +11,6 @@ SPLIT/INDEX/        mixture.flac, source-0.flac .., noise.flac, enrollment.flac,
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kbbench.audio import Pcm, pcm_sha256, read_pcm
@@ -134,8 +134,8 @@ class Dataset:
         """
         path = self.folder / PLAN
         try:
-            rows = json.loads(pd.read_parquet(path).to_json(orient="records", double_precision=15))
-            return [MixturePlan.model_validate(row) for row in rows]
+            # Not through JSON: it would lose the sign of a negative zero.
+            return [MixturePlan.model_validate(row) for row in parquet.read_table(path).to_pylist()]
         except Exception as error:
             raise InputError(
                 f"{path}: {one_line(error)[:200]}; repair it with `kbbench make-data "

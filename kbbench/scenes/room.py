@@ -113,14 +113,18 @@ def mixing_time_s(room_m: tuple[float, float, float]) -> float:
     return MIXING_BASE_S + MIXING_S_PER_M3 * math.prod(room_m)
 
 
-def reverberation_time_s(response: Signal) -> float:
+def reverberation_time_s(response: Signal, range_db: float = 30.0) -> float:
     """T30 of a response (N,), in seconds: the decay from -5 to -35 dB, carried on to 60 dB.
+
+    Args:
+        response: one channel.
+        range_db: 30 for T30, 20 for T20 (-5 to -25 dB).
 
     Source: ISO 3382-1, by Schroeder's backward integration (JASA 37, 1965).
     """
     energy = np.cumsum(np.square(response)[::-1])[::-1]
     decay = 10 * np.log10(energy / energy[0] + 1e-12)
-    start, end = int(np.argmax(decay < -5)), int(np.argmax(decay < -35))
+    start, end = int(np.argmax(decay < -5)), int(np.argmax(decay < -5 - range_db))
     slope = np.polyfit(np.arange(start, end) / SAMPLE_RATE, decay[start:end], 1)[0]
     return float(-60 / slope)
 
