@@ -8,7 +8,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,6 +36,7 @@ class LoadedTriple:
     triple: Triple
     file_sha256: str
     imports_sha256: dict[str, str]
+    _boosted: dict[int, Boosted] = field(default_factory=dict, compare=False, repr=False)
 
     def weights_sha256(self, delays: Iterable[int]) -> str:
         """Hash of all parameters and buffers of the models used at these delays."""
@@ -51,11 +52,16 @@ class LoadedTriple:
         return digest.hexdigest()
 
     def boosted_at(self, delay_chunks: int) -> Boosted:
-        """The boosted model for a delay, in evaluation mode.
+        """The boosted model for a delay, in evaluation mode; the same one at every call.
 
         Raises:
             ModelError: the user's function raised, or returned something else.
         """
+        if delay_chunks not in self._boosted:
+            self._boosted[delay_chunks] = self._make_boosted(delay_chunks)
+        return self._boosted[delay_chunks]
+
+    def _make_boosted(self, delay_chunks: int) -> Boosted:
         try:
             boosted = self.triple.boosted_at(delay_chunks)
         except Exception as error:

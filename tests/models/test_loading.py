@@ -93,6 +93,15 @@ def test_what_is_wrong_is_said_in_one_line(text: str, message: str, tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def test_a_function_of_the_delay_is_called_once_for_each(tmp_path: Path) -> None:
+    """Else random weights would differ from call to call, and a freed model's id be used again."""
+    text = GOOD.replace("Boosted(device, device)", "lambda delay: Boosted(Device(), Device())")
+    loaded = load_triple(write(tmp_path, text), "enhancement")
+    kept = [loaded.boosted_at(delay) for delay in range(7)]
+    assert [loaded.boosted_at(delay) for delay in range(7)] == kept
+    assert len({id(boosted.remote) for boosted in kept}) == 7
+
+
 def test_a_missing_file_and_a_wrong_boosted_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         load_triple(tmp_path / "nowhere.py", "enhancement")
