@@ -210,6 +210,19 @@ def verify_data(ctx: click.Context, folder: Path, workers: int | None) -> None:
 
 
 @main.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--format", "form", required=True, metavar="lhotse|kaldi|card", help="For what tool.")
+@click.option("--out", type=FOLDER, required=True, help="A new or empty folder.")
+@click.option("--relative", is_flag=True, help="Paths relative to --out; else absolute.")
+def export(folder: Path, form: str, out: Path, relative: bool) -> None:
+    """Describe the dataset in FOLDER for Lhotse, for Kaldi and ESPnet, or as a dataset card."""
+    from kbbench.scenes.export import export_dataset
+
+    files = export_dataset(folder, form, out, relative)
+    click.echo(f"{out}: {len(files)} files, {form}")
+
+
+@main.command()
 @click.argument("corpus")
 @click.option("--to", "folder", type=FOLDER, required=True, help="New, empty, or begun.")
 @click.option("--subset", "subsets", multiple=True, help="Only this part; once for each.")
