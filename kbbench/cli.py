@@ -211,11 +211,11 @@ def verify_data(ctx: click.Context, folder: Path, workers: int | None) -> None:
 
 @main.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--format", "form", required=True, metavar="lhotse|kaldi|card", help="For what tool.")
+@click.option("--format", "form", required=True, metavar="lhotse|kaldi|webdataset|card")
 @click.option("--out", type=FOLDER, required=True, help="A new or empty folder.")
 @click.option("--relative", is_flag=True, help="Paths relative to --out; else absolute.")
 def export(folder: Path, form: str, out: Path, relative: bool) -> None:
-    """Describe the dataset in FOLDER for Lhotse, for Kaldi and ESPnet, or as a dataset card."""
+    """Give the dataset in FOLDER to Lhotse, Kaldi, ESPnet or WebDataset, or write a card."""
     from kbbench.scenes.export import export_dataset
 
     files = export_dataset(folder, form, out, relative)

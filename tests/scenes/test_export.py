@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,3 +268,48 @@ def test_the_command_is_one_line(tmp_path: Path, tiny_dataset: Data) -> None:
     result = export("kaldi")
     assert result.exit_code == 2
     assert result.stderr == f"error: {out}: not empty; give a new or empty folder\n"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_webdataset_shards_hold_every_mixture_whole(
+    task: str, tmp_path: Path, tiny_dataset: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kbbench.scenes.export.webdataset.SHARD_MIXTURES", 2)
+    dataset = tiny_dataset(task)
+    for name in ("a", "b"):
+        export_dataset(dataset.folder, "webdataset", tmp_path / name)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert sorted(contents(tmp_path / "a")) == [
+        "test-000000.tar",
+        "test-000001.tar",
+        "train-000000.tar",
+        "validation-000000.tar",
+    ]
+    found: dict[str, bytes] = {}
+    for shard in (tmp_path / "a").iterdir():
+        with tarfile.open(shard) as tar:
+            names = tar.getnames()
+            keys = [name.partition(".")[0] for name in names]
+            assert keys == sorted(keys), "the files of a sample are neighbours"
+            found |= {name: tar.extractfile(name).read() for name in names}  # type: ignore[union-attr]
+    for split, count in SPLITS.items():
+        mixtures = list(dataset.mixtures(split))
+        assert len(mixtures) == count
+        for mixture in mixtures:
+            key = mixture.id.replace("/", "-")
+            row = json.loads(found.pop(f"{key}.json"))
+            assert row["id"] == row["plan"]["id"] == mixture.id
+            for stem in mixture.stems:
+                data = found.pop(f"{key}.{stem}.flac")
+                assert data == (mixture.folder / f"{stem}.flac").read_bytes()
+    assert not found
+
+
+def test_a_shard_takes_no_damaged_file(tmp_path: Path, tiny_dataset: Data) -> None:
+    shutil.copytree(tiny_dataset("separation").folder, tmp_path / "data")
+    shutil.copy(
+        tmp_path / "data/test/00001/mixture.flac", tmp_path / "data/test/00000/mixture.flac"
+    )
+    with pytest.raises(InputError, match=r"test/00000: mixture.flac does not match its hash"):
+        export_dataset(tmp_path / "data", "webdataset", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,6 +1,6 @@
-"""A finished dataset folder for the field's other tools: Lhotse, Kaldi and ESPnet, a dataset card.
+"""A finished dataset folder for the field's other tools.
 
-Exports point at the dataset's own files: nothing of it is copied or changed.
+Lhotse, Kaldi and ESPnet, WebDataset, and a dataset card. Exports point at the dataset's own files, and none changes them; shards alone hold copies.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from kbbench.scenes.export.base import Export
 from kbbench.scenes.export.card import card_files
 from kbbench.scenes.export.kaldi import kaldi_files
 from kbbench.scenes.export.lhotse import lhotse_files
+from kbbench.scenes.export.webdataset import webdataset_files
 
 FORMATS: dict[str, Callable[[Export], Iterator[tuple[str, bytes]]]] = {
     "lhotse": lhotse_files,
     "kaldi": kaldi_files,
     "card": card_files,
+    "webdataset": webdataset_files,
 }
 """For each format, what makes its files: names in the output folder, and their bytes."""
-WITHOUT_PATHS = ("card",)
+WITHOUT_PATHS = ("card", "webdataset")
 """Formats that hold no path of a sound file."""
 
 
