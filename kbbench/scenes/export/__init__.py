@@ -1,6 +1,7 @@
 """A finished dataset folder for the field's other tools.
 
-Lhotse, Kaldi and ESPnet, WebDataset, and a dataset card. Exports point at the dataset's own files, and none changes them; shards alone hold copies.
+Lhotse, Kaldi and ESPnet, WebDataset, and a dataset card. Exports point at the dataset's own files,
+and none changes them; shards alone hold copies.
 """
 
 from __future__ import annotations
