@@ -150,6 +150,7 @@ def corpora() -> None:
     help="Where a corpus of the recipe lies; once for each.",
 )
 @click.option("--download", "store", type=FOLDER, help="Fetch what --corpus does not give, here.")
+@click.option("--dask", metavar="ADDRESS", help="Of a Dask scheduler whose workers do the work.")
 @click.option("--shard", type=Shard(), help="Make part I of N; then, without it, complete.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and write nothing.")
 def make_data(
@@ -158,20 +159,22 @@ def make_data(
     workers: int | None,
     folders: tuple[tuple[str, Path], ...],
     store: Path | None,
+    dask: str | None,
     shard: tuple[int, int] | None,
     dry_run: bool,
 ) -> None:
     """Make the mixtures of RECIPE: a name from `kbbench recipes`, or a TOML file."""
     from kbbench.corpora import restrictions
     from kbbench.corpora.download import orders
-    from kbbench.pool import cores
+    from kbbench.pool import Workers, cores
     from kbbench.report.terminal import show_dataset, show_estimate
     from kbbench.scenes.estimate import estimate_dataset
     from kbbench.scenes.make import make_dataset, make_shard
     from kbbench.scenes.recipe import load_recipe
 
     loaded = load_recipe(recipe)
-    given = _each_once(folders)
+    given = {name: folder.absolute() for name, folder in _each_once(folders).items()}
+    power: Workers = dask or workers or cores()
     if store is not None and not dry_run:
         missing = orders(loaded.corpora, given, store)
         _fetch(missing.values())
@@ -185,11 +188,11 @@ def make_data(
         return
     if shard is not None:
         with _progress(f"mixtures of {loaded.name}, shard {shard[0]}/{shard[1]}") as progress:
-            count = make_shard(loaded, out, workers or cores(), shard, progress, given)
+            count = make_shard(loaded, out.absolute(), power, shard, progress, given)
         click.echo(f"{out}: {count} mixtures of shard {shard[0]}/{shard[1]} are there")
         return
     with _progress(f"mixtures of {loaded.name}") as progress:
-        dataset = make_dataset(loaded, out, workers or cores(), progress, given)
+        dataset = make_dataset(loaded, out.absolute(), power, progress, given)
     show_dataset(dataset)
 
 

@@ -12,11 +12,17 @@ from itertools import islice
 from multiprocessing import connection
 from typing import TypeVar
 
+from kbbench.errors import InputError, one_line
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Progress = Callable[[int, int], None]
 """What long work tells of itself: (done, in all)."""
+Workers = int | str
+"""Processes on this machine, or the address of a Dask scheduler."""
+CONNECT_S = 10
+"""Seconds that a scheduler has to answer."""
 IN_FLIGHT = 4
 """Jobs handed out ahead for each process, so that none waits and memory stays small."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -28,15 +34,24 @@ def cores() -> int:
 
 
 def process_map(
-    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: Workers
 ) -> Iterator[Result]:
-    """Apply a function to jobs in so many processes; results in order of completion.
+    """Apply a function to jobs in processes; results in order of completion.
 
     The first error ends everything and is raised here. One worker works in this process.
 
+    Args:
+        function: importable by name.
+        jobs: each can be sent to another process.
+        workers: how many processes here, or the address of a Dask scheduler.
+
     Raises:
         ValueError: less than one worker.
+        InputError: no scheduler at the address.
     """
+    if isinstance(workers, str):
+        yield from _dask_map(function, jobs, workers)
+        return
     if workers < 1:
         raise ValueError(f"{workers} workers, expected 1 or more")
     if workers == 1:
@@ -71,6 +86,35 @@ def completed(
                 yield future.result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _dask_map(
+    function: Callable[[Job], Result], jobs: Iterable[Job], address: str
+) -> Iterator[Result]:
+    """As :func:`process_map`, on a cluster; Dask gives the jobs of a lost worker to another."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise InputError(
+            "--dask: needs the package distributed; pip install kbbench[dask]"
+        ) from error
+    try:
+        client = Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--dask {address}: no scheduler there ({one_line(error)}); start one with "
+            "`dask scheduler`, and give the address that it prints"
+        ) from error
+    with client:
+        waiting = iter(jobs)
+        ahead = IN_FLIGHT * max(1, sum(client.nthreads().values()))
+        running = as_completed(
+            client.submit(function, job, pure=False) for job in islice(waiting, ahead)
+        )
+        for future in running:
+            yield future.result()
+            for job in islice(waiting, 1):
+                running.add(client.submit(function, job, pure=False))
 
 
 def _start_worker() -> None:

@@ -19,7 +19,7 @@ from kbbench.audio import pcm_sha256, read_pcm, write_flac
 from kbbench.corpora import Corpus, load_corpora
 from kbbench.errors import InputError
 from kbbench.files import holds_anything, write_parquet, write_text
-from kbbench.pool import Progress, process_map
+from kbbench.pool import Progress, Workers, process_map
 from kbbench.scenes.dataset import (
     FORMAT,
     MANIFEST,
@@ -44,7 +44,7 @@ RENDERERS = ("numpy", "scipy", "pyroomacoustics", "soundfile", "soxr", "sofar", 
 def make_dataset(
     recipe: Recipe,
     out: Path,
-    workers: int,
+    workers: Workers,
     progress: Progress = lambda done, total: None,
     folders: Mapping[str, Path] | None = None,
 ) -> Dataset:
@@ -53,7 +53,8 @@ def make_dataset(
     Args:
         recipe: what to make.
         out: a folder: new, empty, or of this very recipe.
-        workers: processes; the bytes do not depend on it.
+        workers: processes, or a Dask scheduler whose workers see ``out`` and the corpora at the
+            same paths; the bytes do not depend on it.
         progress: told after each mixture.
         folders: of each corpus that does not come with kbbench, by name.
 
@@ -73,7 +74,7 @@ def make_dataset(
 def make_shard(
     recipe: Recipe,
     out: Path,
-    workers: int,
+    workers: Workers,
     shard: tuple[int, int],
     progress: Progress = lambda done, total: None,
     folders: Mapping[str, Path] | None = None,
@@ -86,7 +87,7 @@ def make_shard(
     Args:
         recipe: what to make.
         out: as in :func:`make_dataset`.
-        workers: processes.
+        workers: as in :func:`make_dataset`.
         shard: (number from 1 to N, N).
         progress: told after each mixture.
         folders: as in :func:`make_dataset`.
@@ -116,7 +117,7 @@ def _begin(
 
 
 def _make_mixtures(
-    out: Path, plan: Sequence[MixturePlan], corpus: Corpus, workers: int, progress: Progress
+    out: Path, plan: Sequence[MixturePlan], corpus: Corpus, workers: Workers, progress: Progress
 ) -> dict[str, dict[str, Any]]:
     """Manifest rows by id, each mixture made or found whole."""
     jobs = ((out, row, corpus.only(recording_ids(row), row.head)) for row in plan)
