@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from kbbench.corpora import Layout
 from kbbench.corpora.download import gigabytes
@@ -43,7 +44,7 @@ class ProgressLine:
         self._what = what
         self._console = Console(stderr=True)
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -126,6 +127,7 @@ def show_dataset(dataset: Dataset) -> None:
         f"{dataset.folder}: {header.recipe.name} version {header.recipe.version}, {counts}\n"
         f"plan {header.plan_sha256[:16]}, data {(header.data_sha256 or '')[:16]}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 
@@ -152,7 +154,7 @@ def show_verdict(folder: Path, verdict: Verdict) -> None:
 
 def show_summary(summary: Summary) -> None:
     """The table of a run."""
-    table = Table(title=title(summary), title_justify="left")
+    table = Table(title=Text(title(summary)), title_justify="left")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right")
     for row in summary_rows(summary):

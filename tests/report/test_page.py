@@ -15,6 +15,7 @@ from kbbench.audio import write_flac
 from kbbench.report.page import SIGNALS, write_report
 from kbbench.report.plot import improvement_svg
 from kbbench.report.rows import number, percent, summary_rows
+from kbbench.report.terminal import ProgressLine, show_summary
 from kbbench.results import Summary
 from kbbench.results.summary import ConditionSummary, Figure
 
@@ -131,6 +132,14 @@ def test_the_plot_has_the_figures_where_they_belong() -> None:
 def test_a_run_without_values_has_a_page(tmp_path: Path) -> None:
     text = write_report(summary(boosted=None), tmp_path, LICENCES).read_text()
     assert "–" in text
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ProgressLine("mixtures through [/red]"):
+        show_summary(summary("[/red] [bold]name"))
+    assert "[/red] [bold]name on r version 1" in capsys.readouterr().out
 
 
 def test_figures_as_text() -> None:
