@@ -76,11 +76,7 @@ class Mixture:
     @property
     def stems(self) -> list[str]:
         """Names of all stems that are there."""
-        return [
-            key.removeprefix("sha256.")
-            for key, value in self.row.items()
-            if key.startswith("sha256.") and isinstance(value, str)
-        ]
+        return list(manifest_hashes(self.row))
 
 
 @dataclass(frozen=True)
@@ -166,13 +162,21 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
+def manifest_hashes(row: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of each stem that a mixture of the manifest has."""
+    return {
+        key.removeprefix("sha256."): value
+        for key, value in row.items()
+        if key.startswith("sha256.") and isinstance(value, str)
+    }
+
+
 def data_hash(rows: list[dict[str, Any]]) -> str:
     """SHA-256 over all stems' hashes, in order."""
     text = "\n".join(
-        canonical_json([row["id"], key, value])
+        canonical_json([row["id"], f"sha256.{name}", sha256])
         for row in rows
-        for key, value in sorted(row.items())
-        if key.startswith("sha256.") and isinstance(value, str)
+        for name, sha256 in sorted(manifest_hashes(row).items())
     )
     return hashlib.sha256(text.encode()).hexdigest()
 

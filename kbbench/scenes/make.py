@@ -33,7 +33,7 @@ from kbbench.scenes.dataset import (
 )
 from kbbench.scenes.plan import MixturePlan, check_disjoint, plan_hash, recording_ids
 from kbbench.scenes.recipe import Recipe
-from kbbench.scenes.render import render
+from kbbench.scenes.render import render, stem_hashes
 from kbbench.scenes.sampling import make_plan
 
 SCENE = "scene.json"
@@ -182,7 +182,7 @@ def _make_mixture(job: tuple[Path, MixturePlan, Corpus]) -> dict[str, Any]:
         "plan_sha256": plan_hash([plan]),
         **_facts(plan),
         **scene.measured,
-        "sha256": {name: pcm_sha256(pcm) for name, pcm in scene.stems.items()},
+        "sha256": stem_hashes(scene.stems),
     }
     final.mkdir(parents=True, exist_ok=True)
     for name, pcm in scene.stems.items():

@@ -14,7 +14,7 @@ from kbbench.corpora.hrtf import Hrtf
 from kbbench.errors import InputError
 from kbbench.pool import Progress, process_map
 from kbbench.rng import Stream
-from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.dataset import Dataset, manifest_hashes
 from kbbench.scenes.plan import MixturePlan, check_disjoint, plan_hash
 from kbbench.scenes.render import measure
 from kbbench.scenes.room import (
@@ -103,12 +103,7 @@ def verify_dataset(
 
 def _check_mixture(job: tuple[Path, MixturePlan, dict[str, Any]]) -> _Checked:
     folder, plan, row = job
-    hashes = {
-        key.removeprefix("sha256."): value
-        for key, value in row.items()
-        if key.startswith("sha256.") and isinstance(value, str)
-    }
-    stems, findings = _read(folder / plan.id, plan, hashes)
+    stems, findings = _read(folder / plan.id, plan, manifest_hashes(row))
     if not findings:
         findings += _check_sum(plan, stems)
         findings += _check_levels(plan, stems, row)
