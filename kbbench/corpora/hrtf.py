@@ -6,11 +6,13 @@ Directions are unit vectors in the head's frame: x forward, y left, z up (as in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+from scipy import fft, spatial
 from scipy.special import eval_legendre, spherical_jn, spherical_yn
 
 from kbbench.audio import Signal
@@ -30,6 +32,12 @@ BAND_EDGE_HZ = (7000.0, 8000.0)
 """A raised-cosine fade to the Nyquist frequency keeps a sphere's response short."""
 GUARD_TAPS = 128
 """Zeros before a measured response is resampled, so that the filter's ringing is kept."""
+CROPPED = 1e-6
+"""Share of all directions' energy that is cut off before, and after, the responses."""
+DIFFUSE_DIRECTIONS = 4000
+"""Directions that make sound from all around."""
+DIFFUSE_TAPS = 512
+"""Length of the filters of diffuse sound: 32 ms."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +54,48 @@ class Hrtf:
 
     def nearest(self, directions: NDArray[np.float64]) -> NDArray[np.int64]:
         """For each unit vector (..., 3) the index of the nearest direction of the head."""
-        flat = directions.reshape(-1, 3)
-        cosines = sum(flat[:, None, axis] * self.directions[None, :, axis] for axis in range(3))
-        return np.asarray(np.argmax(cosines, axis=1)).reshape(directions.shape[:-1])
+        return np.asarray(self._tree.query(directions)[1], dtype=np.int64)
+
+    @cached_property
+    def diffuse(self) -> tuple[int, Signal]:
+        """What makes two independent white noises sound as from all around.
+
+        Returns:
+            samples that the filters lag behind the responses, and filters (2, 2, N): each ear's of
+            each noise. Spectra and coherence of the ears are those of the mean over all directions
+            (the Hermitian root of the cross-spectral matrix).
+
+        Source: Borss and Martin, "An improved parametric model for perception-based design of
+        virtual acoustics", AES 35th conference, 2009, for any head.
+        """
+        used, rows = np.unique(self.nearest(fibonacci(DIFFUSE_DIRECTIONS)), return_inverse=True)
+        shares = np.bincount(rows) / DIFFUSE_DIRECTIONS
+        responses = self.responses[used]
+        spectra = fft.rfft(responses, DIFFUSE_TAPS) * np.sqrt(shares)[:, None, None]
+        cross = np.einsum("def,dgf->feg", spectra, spectra.conj())
+        values, vectors = np.linalg.eigh(cross)
+        roots = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None]) @ vectors.conj().mT
+        centred = np.roll(fft.irfft(roots.transpose(1, 2, 0), DIFFUSE_TAPS), DIFFUSE_TAPS // 2, -1)
+        energy = np.sum(np.square(responses) * shares[:, None, None], axis=(0, 1))
+        lag = round(float(np.sum(energy * np.arange(len(energy))) / energy.sum()))
+        return DIFFUSE_TAPS // 2 - lag, centred * np.hanning(DIFFUSE_TAPS + 1)[:-1]
+
+    @cached_property
+    def _tree(self) -> spatial.cKDTree:
+        return spatial.cKDTree(self.directions)
 
 
 def load_head(head: Head) -> Hrtf:
-    """A head's responses, in absolute terms free: their mean energy over all directions is 1."""
+    """A head's responses, cropped; their mean energy over all directions is 1.
+
+    Absolute level and delay are free: both are common to all directions.
+    """
     hrtf = sofa(head.path) if head.path is not None else rigid_sphere(head.radius_m or 0.0)
-    energy = np.mean(np.sum(np.square(hrtf.responses), axis=-1))
-    return Hrtf(hrtf.directions, hrtf.responses / np.sqrt(energy))
+    energy = np.mean(np.square(hrtf.responses), axis=(0, 1))
+    passed = np.cumsum(energy) / energy.sum()
+    first, last = (int(np.argmax(passed > share)) for share in (CROPPED, 1 - CROPPED))
+    kept = slice(first, last + 1)
+    return Hrtf(hrtf.directions, hrtf.responses[..., kept] / np.sqrt(energy[kept].sum()))
 
 
 def sofa(path: Path) -> Hrtf:

@@ -1,10 +1,9 @@
 """Binaural room impulse responses: image sources through a head, then a diffuse tail.
 
-Up to the mixing time every image source of the shoebox (pyroomacoustics' image-source model) is
-heard through the head's response from its own direction. After it the room is diffuse: noise
-from all around, through the same responses, whose energy is what the image-source model tends to,
-``c / (4 pi V)`` a second, decaying by 60 dB in RT60. Both parts share one energy scale, so that
-nothing is fitted.
+Image sources of the shoebox (pyroomacoustics' image-source model) are heard through the head's
+response from their own direction, until :data:`IMAGES` of them have arrived. From then on the room
+is diffuse: noise with the interaural coherence of sound from all around, and the power that the
+images would have on average (:mod:`kbbench.scenes.field`), so that nothing is fitted.
 
 Sources: Allen and Berkley, JASA 65(4), 1979 (images); Lindau, Kosanke and Weinzierl, JAES 60(11),
 2012 (mixing time of binaural responses); Lehmann and Johansson, IEEE TASLP 18(6), 2010 (diffuse
@@ -22,23 +21,26 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from kbbench.audio import Signal
-from kbbench.corpora.hrtf import Hrtf, fibonacci
+from kbbench.corpora.hrtf import Hrtf
 from kbbench.rng import Stream
+from kbbench.scenes.field import Field, Metres, schroeder_db
 from kbbench.units import SAMPLE_RATE, SPEED_OF_SOUND
 
 EARLY_S = 0.050
 """Early reflections end so long after the direct sound (ISO 3382-1, C50 for speech)."""
+IMAGES = 4000
+"""Images that are heard one by one. With as many, the decay stays within 1 dB of that of all
+images down to -30 dB, for RT60 of 0.15 to 0.6 s (benchmarks/rooms.py)."""
 MIXING_BASE_S, MIXING_S_PER_M3 = 0.0501, 0.0117e-3
 """Perceptual mixing time over room volume (Lindau 2012, t_mp95)."""
 CROSSFADE_S = 0.010
 """Images fade out and the tail fades in, at constant power, over so long."""
-TAIL_DIRECTIONS = 64
-"""Directions that a diffuse field is made of; neighbours are 28 degrees apart."""
 SINC_HALF_WIDTH = 20
 """A fractional delay is a Hann-windowed sinc so many samples to each side."""
+FRACTIONS = 64
+"""Delays are kept to a 64th of a sample: within 0.5 microseconds."""
 FADE_S = 0.002
 """Half-width of the fade between early and late reflections."""
-DECAY_60_DB = math.log(1e6)
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,21 @@ class Arrivals:
     times_s: NDArray[np.float64]
     amplitudes: NDArray[np.float64]
 
+    def only(self, which: NDArray[np.bool_]) -> Arrivals:
+        """Some of them."""
+        return Arrivals(self.directions[which], self.times_s[which], self.amplitudes[which])
+
+    def faded(self, gains: NDArray[np.float64]) -> Arrivals:
+        """Each at its gain."""
+        return Arrivals(self.directions, self.times_s, self.amplitudes * gains)
+
 
 def binaural_response(
-    room_m: tuple[float, float, float],
+    room_m: Metres,
     rt60_s: float,
-    listener_m: tuple[float, float, float],
+    listener_m: Metres,
     yaw_deg: float,
-    source_m: tuple[float, float, float],
+    source_m: Metres,
     hrtf: Hrtf,
     stream: Stream,
 ) -> Brir:
@@ -85,72 +95,75 @@ def binaural_response(
         stream: for the tail.
 
     Returns:
-        responses at 16 kHz, as long as the sound takes to fall by 60 dB.
+        responses at 16 kHz, as long as the reverberant field takes to fall by 60 dB.
     """
     direct_s = math.dist(listener_m, source_m) / SPEED_OF_SOUND
-    mixing_s = direct_s + mixing_time_s(room_m)
-    end_s = mixing_s + CROSSFADE_S / 2 if rt60_s else direct_s
-    arrivals = image_sources(room_m, rt60_s, listener_m, yaw_deg, source_m, end_s)
+    field = Field.of(room_m, rt60_s) if rt60_s else None
+    mixing_s = mixing_time_s(room_m, direct_s)
+    end_s = mixing_s + CROSSFADE_S / 2 if field else direct_s
+    arrivals = image_sources(room_m, field, listener_m, yaw_deg, source_m, end_s)
+    length = math.ceil((max(field.end_s, end_s) if field else 0.0) * SAMPLE_RATE)
+    length += math.ceil(direct_s * SAMPLE_RATE) + 2 * SINC_HALF_WIDTH + hrtf.responses.shape[-1]
     first = arrivals.times_s <= direct_s + 1e-6
-    length = math.ceil((max(rt60_s, end_s if rt60_s else 0.0) + direct_s) * SAMPLE_RATE)
-    length += 2 * SINC_HALF_WIDTH + hrtf.responses.shape[-1]
-    direct = _through_head(_keep(arrivals, first), hrtf, length)
-    if not rt60_s:
+    direct = through_head(arrivals.only(first), hrtf, length)
+    if field is None:
         return Brir(direct, np.zeros_like(direct), np.zeros_like(direct))
-    reflected = _keep(arrivals, ~first)
+    reflected = arrivals.only(~first)
     fade = _ramp(reflected.times_s, mixing_s, CROSSFADE_S / 2)
-    reflected = Arrivals(
-        reflected.directions, reflected.times_s, reflected.amplitudes * np.sqrt(1 - fade)
-    )
-    rest = _through_head(reflected, hrtf, length)
-    rest += diffuse_tail(room_m, rt60_s, mixing_s, hrtf, length, stream)
-    late = _ramp(np.arange(length) / SAMPLE_RATE, direct_s + EARLY_S, FADE_S)
+    rest = through_head(reflected.faded(np.sqrt(1 - fade)), hrtf, length)
+    times_s = np.arange(length) / SAMPLE_RATE
+    power = field.power(times_s, source_m, listener_m) / SAMPLE_RATE
+    rest += diffuse_noise(power * _ramp(times_s, mixing_s, CROSSFADE_S / 2), hrtf, stream)
+    late = _ramp(times_s, direct_s + EARLY_S, FADE_S)
     return Brir(direct, rest * (1 - late), rest * late)
 
 
-def mixing_time_s(room_m: tuple[float, float, float]) -> float:
-    """When 95 % of listeners hear a diffuse field, after the direct sound (Lindau 2012)."""
-    return MIXING_BASE_S + MIXING_S_PER_M3 * math.prod(room_m)
+def energy_decay(
+    room_m: Metres, rt60_s: float, listener_m: Metres, source_m: Metres
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Decay of the energy that reaches the head's centre, as rooms here are made.
 
+    Energies add up, as they do on average over places and frequencies; in one response at one ear
+    images interfere, and its own decay scatters around this.
 
-def reverberation_time_s(response: Signal, range_db: float = 30.0) -> float:
-    """T30 of a response (N,), in seconds: the decay from -5 to -35 dB, carried on to 60 dB.
-
-    Args:
-        response: one channel.
-        range_db: 30 for T30, 20 for T20 (-5 to -25 dB).
-
-    Source: ISO 3382-1, by Schroeder's backward integration (JASA 37, 1965).
+    Returns:
+        times (N,) in seconds, and what energy is still to come, (N,), in dB.
     """
-    energy = np.cumsum(np.square(response)[::-1])[::-1]
-    decay = 10 * np.log10(energy / energy[0] + 1e-12)
-    start, end = int(np.argmax(decay < -5)), int(np.argmax(decay < -5 - range_db))
-    slope = np.polyfit(np.arange(start, end) / SAMPLE_RATE, decay[start:end], 1)[0]
-    return float(-60 / slope)
+    field = Field.of(room_m, rt60_s)
+    mixing_s = mixing_time_s(room_m, math.dist(listener_m, source_m) / SPEED_OF_SOUND)
+    arrivals = image_sources(room_m, field, listener_m, 0.0, source_m, mixing_s)
+    times_s = np.arange(math.ceil((mixing_s + field.end_s) * SAMPLE_RATE)) / SAMPLE_RATE
+    energy = field.power(times_s, source_m, listener_m) / SAMPLE_RATE * (times_s > mixing_s)
+    places = np.floor(arrivals.times_s * SAMPLE_RATE).astype(np.int64)
+    energy += np.bincount(places, np.square(arrivals.amplitudes), len(times_s))
+    return times_s, schroeder_db(energy)
 
 
-def absorption(room_m: tuple[float, float, float], rt60_s: float) -> float:
-    """Energy absorption of all walls for a reverberation time (Eyring, JASA 1(2), 1930)."""
-    length, width, height = room_m
-    surface = 2 * (length * width + length * height + width * height)
-    return 1 - math.exp(-4 * DECAY_60_DB * math.prod(room_m) / (SPEED_OF_SOUND * surface * rt60_s))
+def mixing_time_s(room_m: Metres, direct_s: float) -> float:
+    """When images give way to diffuse noise, after the source sounds.
+
+    That is when :data:`IMAGES` have arrived, but never before 95 % of listeners hear a diffuse
+    field (Lindau 2012).
+    """
+    volume_m3 = math.prod(room_m)
+    heard = direct_s + MIXING_BASE_S + MIXING_S_PER_M3 * volume_m3
+    reach_m = math.cbrt(3 * IMAGES * volume_m3 / (4 * math.pi))
+    return max(heard, reach_m / SPEED_OF_SOUND)
 
 
 def image_sources(
-    room_m: tuple[float, float, float],
-    rt60_s: float,
-    listener_m: tuple[float, float, float],
+    room_m: Metres,
+    field: Field | None,
+    listener_m: Metres,
     yaw_deg: float,
-    source_m: tuple[float, float, float],
+    source_m: Metres,
     end_s: float,
 ) -> Arrivals:
-    """All arrivals up to ``end_s``, the direct sound among them."""
+    """All arrivals up to ``end_s``, the direct sound among them; it alone in free field."""
     reach_m = end_s * SPEED_OF_SOUND
-    order = math.ceil(reach_m * math.sqrt(sum(side**-2 for side in room_m))) + 1 if rt60_s else 0
-    energy = absorption(room_m, rt60_s) if rt60_s else 1.0
-    room = pyroomacoustics.ShoeBox(
-        room_m, fs=SAMPLE_RATE, materials=pyroomacoustics.Material(energy), max_order=order
-    )
+    order = math.ceil(reach_m * math.sqrt(sum(side**-2 for side in room_m))) + 1 if field else 0
+    walls = pyroomacoustics.Material(field.absorption if field else 1.0)
+    room = pyroomacoustics.ShoeBox(room_m, fs=SAMPLE_RATE, materials=walls, max_order=order)
     room.add_source(source_m).add_microphone(listener_m)
     room.image_source_model()
     images = room.sources[0].images.astype(np.float64)
@@ -166,56 +179,51 @@ def image_sources(
     return Arrivals(directions, distances / SPEED_OF_SOUND, damping / (4 * np.pi * distances))
 
 
-def diffuse_tail(
-    room_m: tuple[float, float, float],
-    rt60_s: float,
-    start_s: float,
-    hrtf: Hrtf,
-    length: int,
-    stream: Stream,
-) -> Signal:
-    """Late reverberation (2, length): noise from everywhere, from ``start_s`` on."""
-    times = np.arange(length - hrtf.responses.shape[-1]) / SAMPLE_RATE
-    density = SPEED_OF_SOUND / (4 * np.pi * math.prod(room_m) * SAMPLE_RATE)
-    energy = (
-        density * np.exp(-DECAY_60_DB / rt60_s * times) * _ramp(times, start_s, CROSSFADE_S / 2)
-    )
-    trains = stream.white(TAIL_DIRECTIONS, len(times)) * np.sqrt(energy / TAIL_DIRECTIONS)
-    return _filter(trains, hrtf.responses[hrtf.nearest(fibonacci(TAIL_DIRECTIONS))], length)
+def through_head(arrivals: Arrivals, hrtf: Hrtf, length: int) -> Signal:
+    """Each arrival at its time, through the response from the nearest direction: (2, length).
+
+    Responses are added up on whole samples, apart for each fraction of a sample that a delay can
+    have; one filter a fraction then delays all that share it.
+    """
+    ticks = np.rint(arrivals.times_s * (SAMPLE_RATE * FRACTIONS)).astype(np.int64)
+    whole, part = np.divmod(ticks, FRACTIONS)
+    fractions, rows = np.unique(part, return_inverse=True)
+    copies = hrtf.responses[hrtf.nearest(arrivals.directions)]
+    copies *= arrivals.amplitudes[:, None, None]
+    taps = copies.shape[-1]
+    end = int(whole.max()) + taps
+    places = np.arange(2)[:, None] * end + np.arange(taps)
+    places = (rows * 2 * end + whole)[:, None, None] + places
+    sums = np.bincount(places.ravel(), copies.ravel(), len(fractions) * 2 * end)
+    offsets = np.arange(1 - SINC_HALF_WIDTH, SINC_HALF_WIDTH + 1) - fractions[:, None] / FRACTIONS
+    window = np.cos(np.clip(offsets / SINC_HALF_WIDTH, -1, 1) * (np.pi / 2)) ** 2
+    size = fft.next_fast_len(end + offsets.shape[1] - 1, real=True)
+    delays = fft.rfft(np.sinc(offsets) * window, size)
+    spectra = fft.rfft(sums.reshape(len(fractions), 2, end), size)
+    both = fft.irfft(np.sum(spectra * delays[:, None], axis=0), size)
+    return _fit(both[:, SINC_HALF_WIDTH - 1 :], length)
 
 
-def _through_head(arrivals: Arrivals, hrtf: Hrtf, length: int) -> Signal:
-    """Each arrival at its time, through the response from the nearest direction: (2, length)."""
-    nearest = hrtf.nearest(arrivals.directions)
-    used, rows = np.unique(nearest, return_inverse=True)
-    exact = arrivals.times_s * SAMPLE_RATE
-    whole = np.floor(exact).astype(np.int64)
-    taps = np.arange(-SINC_HALF_WIDTH + 1, SINC_HALF_WIDTH + 1)
-    distance = taps[None, :] - (exact - whole)[:, None]
-    window = np.cos(np.clip(distance / SINC_HALF_WIDTH, -1, 1) * (np.pi / 2)) ** 2
-    pulses = arrivals.amplitudes[:, None] * np.sinc(distance) * window
-    columns = whole[:, None] + taps[None, :]
-    end = int(columns.max()) + 1
-    inside = columns >= 0
-    trains = np.zeros((len(used), end))
-    rows = np.broadcast_to(rows[:, None], columns.shape)
-    np.add.at(trains, (rows[inside], columns[inside]), pulses[inside])
-    return _filter(trains, hrtf.responses[used], length)
+def diffuse_noise(power: NDArray[np.float64], hrtf: Hrtf, stream: Stream) -> Signal:
+    """Noise at both ears as from all around, (2, N).
+
+    Args:
+        power: (N,), energy a sample at the head's centre.
+        hrtf: gives spectra and coherence of both ears (:attr:`Hrtf.diffuse`).
+        stream: of the noise.
+    """
+    noise = stream.white(2, len(power)) * np.sqrt(power)
+    lead, filters = hrtf.diffuse
+    size = fft.next_fast_len(len(power) + filters.shape[-1] - 1, real=True)
+    spectra = np.sum(fft.rfft(filters, size) * fft.rfft(noise, size), axis=1)
+    both = fft.irfft(spectra, size)
+    return _fit(both[:, lead:] if lead >= 0 else np.pad(both, ((0, 0), (-lead, 0))), len(power))
 
 
-def _filter(trains: Signal, responses: Signal, length: int) -> Signal:
-    """Sum over directions of train (D, T) through response (D, 2, N): (2, length)."""
-    size = fft.next_fast_len(trains.shape[1] + responses.shape[-1] - 1, real=True)
-    spectrum = np.zeros((2, size // 2 + 1), dtype=np.complex128)
-    train_spectra = fft.rfft(trains, size)
-    for ear in range(2):
-        spectrum[ear] = np.sum(train_spectra * fft.rfft(responses[:, ear], size), axis=0)
-    both = fft.irfft(spectrum, size)[:, :length]
-    return np.pad(both, ((0, 0), (0, length - both.shape[1])))
-
-
-def _keep(arrivals: Arrivals, which: NDArray[np.bool_]) -> Arrivals:
-    return Arrivals(arrivals.directions[which], arrivals.times_s[which], arrivals.amplitudes[which])
+def _fit(both: Signal, length: int) -> Signal:
+    """(2, N) cut or filled up to (2, length)."""
+    cut = both[:, :length]
+    return np.pad(cut, ((0, 0), (0, length - cut.shape[1])))
 
 
 def _ramp(times_s: NDArray[np.float64], at_s: float, half_width_s: float) -> NDArray[np.float64]:
