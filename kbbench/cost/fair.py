@@ -34,7 +34,7 @@ def matched(device: CostFigure, small: CostFigure, tolerance: float = TOLERANCE)
             False, None, "not matched: the small model does no MACs, the device part some"
         )
     factor = round(device.value / small.value, DIGITS)
-    if abs(factor - 1) <= tolerance:
+    if round(abs(factor - 1), DIGITS) <= tolerance:
         return verdict(
             True, factor, f"matched: the device part costs {factor:.3f} x the small model"
         )
