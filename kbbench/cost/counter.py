@@ -16,6 +16,8 @@ from kbbench.cost.formulas import FFT_FLOPS, MACS, is_unknown
 
 COPIES = ("aten::clone", "aten::equal", "aten::copy", "aten::_to_copy")
 """Element-wise operations that calculate nothing."""
+NUMBERS = (int, float, complex)
+"""What torch passes for a tensor that was made of one."""
 
 
 class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -60,11 +62,11 @@ class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(func, HigherOrderOperator):
             self.unknown.add(str(func))
             return func(*args, **kwargs)
-        if func is torch.ops.aten.equal.default:
-            # TorchScript compares its constants while it compiles, and torch hands us bare numbers
-            # for tensors that were made of numbers.
-            args = [torch.as_tensor(value) for value in args]
-        name, pointwise, has_formula = _facts(func)
+        name, pointwise, has_formula, tensors = _facts(func)
+        args = [
+            torch.as_tensor(value) if place in tensors and isinstance(value, NUMBERS) else value
+            for place, value in enumerate(args)
+        ]
         if not has_formula and func not in self._whole:
             with self:
                 parts = func.decompose(*args, **kwargs)
@@ -91,10 +93,24 @@ class Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @cache
-def _facts(operation: Any) -> tuple[str, bool, bool]:
-    """Name as in ``MACS``, whether it works element by element, whether there is a formula."""
+def _facts(operation: Any) -> tuple[str, bool, bool, frozenset[int]]:
+    """What there is to know of an operation.
+
+    Returns:
+        its name as in ``MACS``; whether it works element by element; whether it has a formula; and
+        the places of tensors that must not be numbers. While TorchScript compiles, it works on
+        constants, and torch hands us bare numbers for tensors that were made of numbers.
+    """
     name = operation._schema.name.removesuffix("_")
-    return name, torch.Tag.pointwise in operation.tags, name in MACS or name in FFT_FLOPS
+    tensors = frozenset(
+        place
+        for place, argument in enumerate(operation._schema.arguments)
+        if isinstance(argument.type, torch.TensorType)
+    )
+    if torch._C._should_allow_numbers_as_tensors(name.split("::")[1]):
+        tensors = frozenset()
+    pointwise = torch.Tag.pointwise in operation.tags
+    return name, pointwise, name in MACS or name in FFT_FLOPS, tensors
 
 
 @contextmanager

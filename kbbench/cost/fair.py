@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from kbbench.cost.result import DIGITS, CostFigure, Matched
+from kbbench.cost.result import DIGITS, CostFigure, Matched, ModelCost
 
 TOLERANCE = 0.05
 """The device part may cost 5 % more or less MACs than the small model (issue "Fair cost")."""
+COMPARED = ("macs_per_chunk", "step_macs_per_chunk")
+"""Figures that may be compared, the first one that is known for both models. A ``forward`` that
+masks its attention has no steady cost; its ``step`` has."""
+
+
+def compare(device: ModelCost, small: ModelCost) -> Matched:
+    """Whether the boosted model's device part costs what the small model costs."""
+    pairs = [(device.figures[name], small.figures[name]) for name in COMPARED]
+    known = [pair for pair in pairs if all(f.value is not None and not f.note for f in pair)]
+    return matched(*(known or pairs)[0])
 
 
 def matched(device: CostFigure, small: CostFigure, tolerance: float = TOLERANCE) -> Matched:

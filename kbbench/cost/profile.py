@@ -6,7 +6,7 @@ import torch
 
 from kbbench import __version__
 from kbbench.cost.calls import Link, Subject
-from kbbench.cost.fair import matched
+from kbbench.cost.fair import compare
 from kbbench.cost.hardware import hardware
 from kbbench.cost.macs import LENGTHS, count, slopes
 from kbbench.cost.noise import CHANNELS, RMS, SEED, noise
@@ -77,7 +77,6 @@ def _subjects(loaded: LoadedTriple, delay_chunks: int) -> dict[str, Subject]:
 
 def _cost(loaded: LoadedTriple, models: dict[str, ModelCost], link: Link) -> Cost:
     triple, boosted = loaded.triple, loaded.boosted_at(link.delay_chunks)
-    macs = {name: models[name].figures["macs_per_chunk"] for name in ("device", "small")}
     return Cost(
         kbbench=__version__,
         name=triple.name,
@@ -90,7 +89,7 @@ def _cost(loaded: LoadedTriple, models: dict[str, ModelCost], link: Link) -> Cos
             value=round(hint_kbit_per_s(link.bits_per_chunk), DIGITS), unit="kbit/s"
         ),
         hint_dtype=str(triple.hint_dtype).removeprefix("torch."),
-        matched=matched(macs["device"], macs["small"]),
+        matched=compare(models["device"], models["small"]),
         method=Method(
             delay_chunks=link.delay_chunks,
             chunks_counted=LENGTHS,

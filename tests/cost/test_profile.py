@@ -230,6 +230,26 @@ def test_attention_to_everything_has_no_steady_state() -> None:
     assert cost.matched.matched is None
 
 
+class Masked(Attention):
+    """Attends to all of it in ``forward``, with a mask; to a window, by a layer, in ``step``."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(None)
+        self.layer = nn.Linear(CHUNK, features)
+
+    def start(self, batch: int, enrollment: Tensor | None = None) -> None:
+        return None
+
+    def step(self, frame: Tensor, state: None, *told: Tensor) -> tuple[Tensor, None]:
+        self.layer(frame[:, 0, :CHUNK])
+        return frame[:, None, :, :CHUNK], None
+
+
+def test_models_whose_steps_alone_are_steady_are_compared_by_them() -> None:
+    verdict = profile(triple(small=Masked(4), device=Masked(10))).matched
+    assert (verdict.matched, verdict.factor) == (False, 2.5)
+
+
 class Blocks(nn.Module):
     """Works on blocks of chunks, the last one padded; knows its talker from the enrollment."""
 
