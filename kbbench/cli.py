@@ -13,7 +13,7 @@ import click
 
 from kbbench import __version__
 from kbbench.errors import InputError, ModelError, one_line
-from kbbench.units import OFFICIAL_DELAYS
+from kbbench.units import HEADLINE_DELAY, OFFICIAL_DELAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,6 +275,48 @@ def evaluate(
     page = write_report(summary, out, run.dataset.header.attribution)
     show_summary(summary)
     click.echo(f"page: {page}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--task",
+    type=click.Choice(["separation", "target_speech", "enhancement"]),
+    help="For a file that serves several.",
+)
+@click.option(
+    "--delay",
+    type=click.IntRange(0, LONGEST_DELAY),
+    default=HEADLINE_DELAY,
+    help="Of the hints, in chunks [6].",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 3600),
+    default=10.0,
+    show_default=True,
+    help="Of sound to time chunk by chunk.",
+)
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the figures here too.")
+@click.option(
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show where in the model's code an error was raised.",
+)
+def profile(model: Path, task: str | None, delay: int, seconds: float, file: Path | None) -> None:
+    """Say what the triple in MODEL costs: MACs, parameters, state, chunk time, link."""
+    from kbbench.cost import profile_triple
+    from kbbench.models.loading import load_triple
+    from kbbench.report.profile import show_cost, write_cost
+
+    loaded = load_triple(model, task)
+    with _progress(f"measurements of {loaded.triple.name}") as progress:
+        cost = profile_triple(loaded, delay_chunks=delay, seconds=seconds, progress=progress)
+    show_cost(cost)
+    if file is not None:
+        write_cost(cost, file)
 
 
 def _each_once(folders: tuple[tuple[str, Path], ...]) -> dict[str, Path]:

@@ -78,8 +78,12 @@ class LoadedTriple:
         return boosted
 
 
-def load_triple(path: Path, task: str) -> LoadedTriple:
+def load_triple(path: Path, task: str | None) -> LoadedTriple:
     """Run a user's file and call its ``triple()``, or ``triple(task=...)`` where it takes one.
+
+    Args:
+        path: the file.
+        task: what it must be for; None takes the file's own task, or its default.
 
     Raises:
         ModelError: no such file, no ``triple``, it raised, or it is for another task.
@@ -115,14 +119,17 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
-def _call(path: Path, module: ModuleType, task: str) -> Any:
+def _call(path: Path, module: ModuleType, task: str | None) -> Any:
     function = getattr(module, "triple", None)
     if not callable(function):
         raise ModelError(
             f"{path}: no function triple(); define one that returns kbbench.models.Triple"
         )
+    asked = inspect.signature(function).parameters.get("task")
+    if task is None and asked is not None and asked.default is asked.empty:
+        raise ModelError(f"{path}: triple(task) needs a task, one of {', '.join(TASKS)}")
     try:
-        if "task" in inspect.signature(function).parameters:
+        if asked is not None and task is not None:
             return function(task=task)
         return function()
     except Exception as error:
@@ -131,14 +138,14 @@ def _call(path: Path, module: ModuleType, task: str) -> Any:
         ) from error
 
 
-def _check(path: Path, triple: Any, task: str) -> None:
+def _check(path: Path, triple: Any, task: str | None) -> None:
     if not isinstance(triple, Triple):
         raise ModelError(
             f"{path}: triple() returned {type(triple).__name__}, expected kbbench.models.Triple"
         )
     if triple.task not in TASKS:
         raise ModelError(f"{path}: task {triple.task!r}, expected one of {', '.join(TASKS)}")
-    if triple.task != task:
+    if task is not None and triple.task != task:
         raise ModelError(
             f"{path}: a triple for {triple.task}, the data is for {task}; give data of its task"
         )

@@ -112,3 +112,13 @@ def test_a_missing_file_and_a_wrong_boosted_are_refused(tmp_path: Path) -> None:
     raising = GOOD.replace("Boosted(device, device)", "lambda delay: {}[delay]")
     with pytest.raises(ModelError, match=r"boosted\(3\) raised KeyError: 3"):
         load_triple(write(tmp_path, raising), "enhancement").boosted_at(3)
+
+
+def test_without_a_task_the_file_s_own_is_taken(tmp_path: Path) -> None:
+    assert load_triple(write(tmp_path, GOOD), None).triple.task == "enhancement"
+    several = GOOD.replace('"enhancement"', "task")
+    text = several.replace("triple()", "triple(task='separation')")
+    assert load_triple(write(tmp_path, text, "b.py"), None).triple.task == "separation"
+    asks = write(tmp_path, several.replace("triple()", "triple(task)"), "c.py")
+    with pytest.raises(ModelError, match=r"triple\(task\) needs a task, one of separation"):
+        load_triple(asks, None)

@@ -1,0 +1,8 @@
+"""What a triple costs: MACs, parameters, state, chunk time, link."""
+
+from kbbench.cost.counter import Counter
+from kbbench.cost.fair import matched
+from kbbench.cost.profile import profile_triple
+from kbbench.cost.result import Cost, CostFigure, ModelCost
+
+__all__ = ["Cost", "CostFigure", "Counter", "ModelCost", "matched", "profile_triple"]

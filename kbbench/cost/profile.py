@@ -1,0 +1,103 @@
+"""A triple's price: MACs, parameters, state, time, link."""
+
+from __future__ import annotations
+
+import torch
+
+from kbbench import __version__
+from kbbench.cost.calls import Link, Subject
+from kbbench.cost.fair import compare
+from kbbench.cost.hardware import hardware
+from kbbench.cost.macs import LENGTHS, count, slopes
+from kbbench.cost.noise import CHANNELS, RMS, SEED, noise
+from kbbench.cost.parameters import parameters
+from kbbench.cost.result import DIGITS, Cost, CostFigure, Method, ModelCost
+from kbbench.cost.streaming import THREADS, WARM_UP_CHUNKS, stream
+from kbbench.models.loading import LoadedTriple
+from kbbench.pool import Progress
+from kbbench.runner import hint_kbit_per_s
+from kbbench.units import HEADLINE_DELAY, chunk_count, samples
+
+SECONDS = 10.0
+"""Of sound, timed chunk by chunk: 1250 chunks, twelve of them beyond the 99th percentile."""
+
+
+def profile_triple(
+    loaded: LoadedTriple,
+    *,
+    delay_chunks: int = HEADLINE_DELAY,
+    seconds: float = SECONDS,
+    progress: Progress | None = None,
+) -> Cost:
+    """Measure what a triple costs, on noise; no dataset is needed.
+
+    Args:
+        loaded: the triple.
+        delay_chunks: of the hints, and what ``triple.boosted`` is asked for.
+        seconds: of sound to time the streaming forms on, after a warm-up.
+        progress: called with (done, in all).
+
+    Raises:
+        ModelError: a model raised, or its output breaks the contract.
+        ValueError: less than one chunk to time, or a negative delay.
+    """
+    chunks = chunk_count(samples(seconds))
+    if chunks < 1:
+        raise ValueError(f"{seconds} seconds to time, expected at least one chunk of 8 ms")
+    subjects = _subjects(loaded, delay_chunks)
+    total, done = len(subjects) * (len(LENGTHS) + 1), 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    with torch.inference_mode():
+        counted = count(subjects, delay_chunks, advance)
+        heard = noise(loaded.triple.task, LENGTHS[-1])
+        models = {}
+        for name, subject in subjects.items():
+            streamed = stream(subject, heard, counted.link, chunks)
+            offline = {**slopes(counted.counters[name]), "parameters": parameters(subject.model)}
+            figures = {**offline, **streamed.figures}
+            models[name] = ModelCost(figures=figures, chunks_timed=streamed.chunks_timed)
+            advance()
+    return _cost(loaded, models, counted.link)
+
+
+def _subjects(loaded: LoadedTriple, delay_chunks: int) -> dict[str, Subject]:
+    """Small, device, large, and the remote where it is another model than the large one."""
+    boosted = loaded.boosted_at(delay_chunks)
+    models = {"small": loaded.triple.small, "device": boosted.device, "large": loaded.triple.large}
+    if boosted.remote is not loaded.triple.large:
+        models["remote"] = boosted.remote
+    return {name: Subject(loaded, name, model) for name, model in models.items()}
+
+
+def _cost(loaded: LoadedTriple, models: dict[str, ModelCost], link: Link) -> Cost:
+    triple, boosted = loaded.triple, loaded.boosted_at(link.delay_chunks)
+    return Cost(
+        kbbench=__version__,
+        name=triple.name,
+        task=triple.task,
+        oracle=triple.oracle,
+        models={**models, "remote": models.get("remote", models["large"])},
+        remote_is_large="remote" not in models,
+        deployed_parameters=parameters(boosted.device, boosted.remote),
+        hint_kbit_per_s=CostFigure(
+            value=round(hint_kbit_per_s(link.bits_per_chunk), DIGITS), unit="kbit/s"
+        ),
+        hint_dtype=str(triple.hint_dtype).removeprefix("torch."),
+        matched=compare(models["device"], models["small"]),
+        method=Method(
+            delay_chunks=link.delay_chunks,
+            chunks_counted=LENGTHS,
+            warm_up_chunks=WARM_UP_CHUNKS,
+            threads=THREADS,
+            noise_rms=RMS,
+            channels=CHANNELS,
+            seed=SEED,
+        ),
+        hardware=hardware(),
+    )
