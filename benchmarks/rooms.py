@@ -59,6 +59,21 @@ AT_ONCE = 20_000
 EAR_OFFSET_M = 1e-5
 """pyroomacoustics wants two microphones in two places; a head's delays are in its responses."""
 
+CENTRE_COLUMNS = (
+    "RT60 s",
+    "decay to -30 dB: mean and largest difference dB",
+    "within 1 dB",
+    "T30 over that of all images, furthest",
+    "T30 over RT60, mean",
+    "within 5 %",
+)
+EARS_COLUMNS = (
+    "RT60 s",
+    f"KEMAR's ears, mean of {PLACES} places: decay to -30 dB, largest difference dB",
+    "T30 over RT60",
+    "T30 of all images over RT60",
+)
+
 
 class Rooms:
     """Scenes of a recipe, all of one reverberation time."""
@@ -164,10 +179,9 @@ def early_cues(rooms: Rooms, plan: MixturePlan) -> tuple[float, float]:
     room = pra.ShoeBox(plan.room_m, fs=SAMPLE_RATE, materials=walls, max_order=12)
     room.add_source(source)
     x, y, z = plan.listener_m
-    front = pra.Rotation3D([0.0, 0.0], rot_order="yz")
-    front = pra.Rotation3D([plan.yaw_deg, 0.0], rot_order="zy") if plan.yaw_deg else front
+    front = pra.Rotation3D([plan.yaw_deg, 0.0], rot_order="zy")
+    turn = math.radians(plan.yaw_deg)
     for ear, side in enumerate((1, -1)):
-        turn = math.radians(plan.yaw_deg)
         at = [
             x - side * EAR_OFFSET_M * math.sin(turn),
             y + side * EAR_OFFSET_M * math.cos(turn),
@@ -215,6 +229,11 @@ def coherence_error(head: Hrtf) -> float:
     return float(np.abs(mine - theory)[2:225].mean())
 
 
+def table(columns: Sequence[str]) -> None:
+    """The head of a table in Markdown."""
+    print(f"\n| {' | '.join(columns)} |\n|{'---:|' * len(columns)}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -222,11 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     count = parser.parse_args(arguments).scenes
     pra.constants.set("num_threads", 1)
     rooms = Rooms()
-    print(
-        "| RT60 s | decay to -30 dB: mean, largest difference dB | within 1 dB | T30 over that of "
-    )
-    print("all images: furthest | T30 over RT60: mean | within 5 % |")
-    print("|---:|---:|---:|---:|---:|---:|")
+    table(CENTRE_COLUMNS)
     for rt60_s in RT60_S:
         edc, images, declared = np.array(
             [centre(rooms.scene(rt60_s, index)) for index in range(count)]
@@ -237,12 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{np.mean(np.abs(declared - 1) < 0.05):.0%} |",
             flush=True,
         )
-    print(
-        f"\n| RT60 s | KEMAR's ears, mean of {PLACES} places: decay to -30 dB, difference dB ",
-        end="",
-    )
-    print("| T30 over RT60 | T30 of all images over RT60 |")
-    print("|---:|---:|---:|---:|")
+    table(EARS_COLUMNS)
     for rt60_s in EARS_RT60_S:
         edc_db, mine, theirs = ears(rooms, rt60_s)
         print(f"| {rt60_s} | {edc_db:.2f} | {mine:.3f} | {theirs:.3f} |", flush=True)
