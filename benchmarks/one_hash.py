@@ -17,6 +17,7 @@ import argparse
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -212,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         done = header.data_sha256 if header and header.data_sha256 else "none"
         print(f"| {way} | {done[:16]} | {seconds:.0f} | {kills} | {megabytes:.0f} |", flush=True)
         shutil.rmtree(out)
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"largest process: {peak_mb:.0f} MiB")
     print("one hash" if len(hashes) == 1 and None not in hashes else "hashes differ")
     return 0 if len(hashes) == 1 and None not in hashes else 1
 
