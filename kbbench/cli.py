@@ -319,6 +319,18 @@ def profile(model: Path, task: str | None, delay: int, seconds: float, file: Pat
         write_cost(cost, file)
 
 
+@main.command()
+@click.argument("runs", type=FOLDER, nargs=-1, required=True)
+@click.option("--metric", default="si_sdr_i", show_default=True, help="A column of scores.parquet.")
+def compare(runs: tuple[Path, ...], metric: str) -> None:
+    """Compare RUNS on the same mixtures, pair by pair, and say what cannot be told apart."""
+    from kbbench import evaluation
+    from kbbench.report.compare import show_differences
+    from kbbench.results import compare as differences
+
+    show_differences(differences([evaluation.read(run) for run in runs], metric), metric)
+
+
 def _each_once(folders: tuple[tuple[str, Path], ...]) -> dict[str, Path]:
     names = [name for name, _ in folders]
     if twice := sorted({name for name in names if names.count(name) > 1}):

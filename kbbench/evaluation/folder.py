@@ -15,9 +15,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kbbench.errors import InputError
+import pandas as pd
+
+from kbbench.errors import InputError, one_line
 from kbbench.evaluation.run import Run
 from kbbench.files import holds_anything, write_text
+from kbbench.results import FinishedRun, Summary
 from kbbench.scenes.dataset import Mixture
 
 FORMAT = 1
@@ -93,3 +96,27 @@ def _write_run(out: Path, run: Run, complete: bool) -> None:
         "identity": run.identity,
     }
     write_text(out / RUN, json.dumps(content, indent=1) + "\n")
+
+
+def read(out: Path) -> FinishedRun:
+    """A finished run, named after its folder.
+
+    Raises:
+        InputError: no run there, or one that is not finished, damaged or of another version.
+    """
+    if not (out / SUMMARY).is_file():
+        state = (
+            "not finished; the command that began it carries on"
+            if (out / RUN).is_file()
+            else ("no run there; make one with `kbbench evaluate`")
+        )
+        raise InputError(f"{out}: {state}")
+    try:
+        text = (out / SUMMARY).read_text(encoding="utf-8")
+        summary = Summary.model_validate_json(text)
+        return FinishedRun(out.name, summary, pd.read_parquet(out / SCORES))
+    except Exception as error:
+        raise InputError(
+            f"{out}: damaged, or of another kbbench version ({one_line(error)[:120]}); "
+            "evaluate again"
+        ) from error

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from kbbench.cost import Cost, CostFigure
 from kbbench.errors import InputError
 from kbbench.files import write_text
-from kbbench.report.terminal import FILE_WIDTH
+from kbbench.report.terminal import console
 from kbbench.units import milliseconds
 
 MODELS = {"small": "small", "device": "boosted device", "large": "large", "remote": "remote"}
@@ -60,8 +59,7 @@ ROWS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 def show_cost(cost: Cost) -> None:
     """The table of a triple's cost on standard output."""
-    console = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
-    console.print(render_cost(cost))
+    console().print(render_cost(cost))
 
 
 def render_cost(cost: Cost) -> Group:

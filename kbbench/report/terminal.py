@@ -96,7 +96,7 @@ def show_recipes(recipes: Sequence[Recipe]) -> None:
         table.add_row(
             recipe.name, str(recipe.version), recipe.task, corpora, counts, recipe.summary
         )
-    _console().print(table)
+    console().print(table)
 
 
 def show_corpora(corpora: Sequence[Layout]) -> None:
@@ -116,14 +116,14 @@ def show_corpora(corpora: Sequence[Layout]) -> None:
             "-" if corpus.find is None else size,
             subsets,
         )
-    _console().print(table)
+    console().print(table)
 
 
 def show_dataset(dataset: Dataset) -> None:
     """What was made, and where."""
     header = dataset.header
     counts = ", ".join(f"{getattr(header.recipe.splits, split)} {split}" for split in SPLITS)
-    _console().print(
+    console().print(
         f"{dataset.folder}: {header.recipe.name} version {header.recipe.version}, {counts}\n"
         f"plan {header.plan_sha256[:16]}, data {(header.data_sha256 or '')[:16]}",
         highlight=False,
@@ -159,9 +159,9 @@ def show_summary(summary: Summary) -> None:
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right")
     for row in summary_rows(summary):
         table.add_row(*row)
-    _console().print(table)
+    console().print(table)
 
 
-def _console() -> Console:
+def console() -> Console:
     """Standard output; wide enough for the tables where there is no terminal to ask."""
     return Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)

@@ -1,6 +1,16 @@
-"""Records, summary and confidence."""
+"""Records, summary, confidence, and runs beside each other."""
 
+from kbbench.results.compare import Difference, FinishedRun, compare
 from kbbench.results.records import ScoringJob, score_mixture
 from kbbench.results.summary import MIXTURE, Summary, summarize
 
-__all__ = ["MIXTURE", "ScoringJob", "Summary", "score_mixture", "summarize"]
+__all__ = [
+    "MIXTURE",
+    "Difference",
+    "FinishedRun",
+    "ScoringJob",
+    "Summary",
+    "compare",
+    "score_mixture",
+    "summarize",
+]

@@ -1,0 +1,31 @@
+"""Runs beside each other on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from kbbench.report.terminal import console
+from kbbench.results.compare import Difference
+from kbbench.results.confidence import LEVEL
+
+
+def show_differences(differences: Sequence[Difference], metric: str) -> None:
+    """One row a pair of runs and condition; what cannot be told apart is said so."""
+    table = Table("condition", "first", "second", f"second - first, {metric}", "", "mixtures")
+    for item in differences:
+        interval = item.interval
+        text = (
+            f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+            if interval
+            else "no mixture has a value in both"
+        )
+        word = item.word if item.word == "not separable" else f"second is {item.word}"
+        table.add_row(
+            item.condition, item.first, item.second, text, word, f"{item.scored}/{item.planned}"
+        )
+    console().print(table)
+    console().print(
+        f"Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence.", markup=False
+    )

@@ -1,0 +1,115 @@
+"""Runs pair by pair: closed-form differences, counts, and what cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kbbench.cli import main
+from kbbench.errors import InputError
+from kbbench.evaluation import evaluate, prepare, read
+from kbbench.results import FinishedRun, compare
+from kbbench.scenes.dataset import Dataset
+
+Data = Callable[[str], Dataset]
+Example = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Data, example: Example
+) -> Callable[[str], Path]:
+    """The folder of a run of an example on the tiny enhancement set, made once."""
+    made: dict[str, Path] = {}
+
+    def get(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp("runs") / name
+            run = prepare(example(name), tiny_dataset("enhancement").folder, "test", (0, 6))
+            evaluate(run, made[name], workers=1, batch_size=3)
+        return made[name]
+
+    return get
+
+
+def shifted(run: FinishedRun, name: str, by_db: float | np.ndarray) -> FinishedRun:
+    scores = run.scores.sort_values(["mixture", "condition"], ignore_index=True)
+    return FinishedRun(name, run.summary, scores.assign(si_sdr_i=scores["si_sdr_i"] + by_db))
+
+
+def test_a_shift_of_every_mixture_is_found_to_the_digit(finished: Callable[[str], Path]) -> None:
+    run = read(finished("passthrough"))
+    for by_db, word in ((0.01, "better"), (-0.01, "worse")):
+        for item in compare([run, shifted(run, "other", by_db)]):
+            assert item.interval is not None
+            assert item.interval.value == pytest.approx(by_db)
+            assert item.interval.low == pytest.approx(item.interval.high)
+            assert (item.word, item.scored, item.planned) == (word, 3, 3)
+
+
+def test_shifts_of_both_signs_are_not_separable(finished: Callable[[str], Path]) -> None:
+    run = read(finished("passthrough"))
+    rows = run.scores.groupby("mixture").size().iloc[0]
+    other = shifted(run, "other", np.repeat([1.0, -1.1, 0.2], rows))
+    assert {item.word for item in compare([run, other])} == {"not separable"}
+
+
+def test_a_missing_value_leaves_the_pair_out_and_counts(finished: Callable[[str], Path]) -> None:
+    run = read(finished("passthrough"))
+    scores = run.scores.copy()
+    scores.loc[scores["mixture"] == "test/00001", "si_sdr_i"] = np.nan
+    item = compare([run, FinishedRun("holes", run.summary, scores)])[0]
+    assert (item.scored, item.planned) == (2, 3)
+
+
+def test_three_runs_are_three_pairs_under_every_condition(
+    finished: Callable[[str], Path],
+) -> None:
+    runs = [read(finished(name)) for name in ("passthrough", "wiener", "oracle")]
+    differences = compare(runs)
+    assert {(item.first, item.second) for item in differences} == {
+        ("passthrough", "wiener"),
+        ("passthrough", "oracle"),
+        ("wiener", "oracle"),
+    }
+    assert {item.condition for item in differences} == {
+        item.condition for item in runs[0].summary.conditions
+    } - {"mixture"}
+    large = next(
+        item
+        for item in differences
+        if (item.first, item.second, item.condition) == ("passthrough", "oracle", "large")
+    )
+    mean = runs[2].summary.condition("large").figures["si_sdr_i"].value
+    assert large.word == "better"
+    assert large.interval is not None and large.interval.value == pytest.approx(mean, abs=1e-5)
+
+
+def test_bad_runs_are_told_in_a_line(
+    finished: Callable[[str], Path], tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    run = read(finished("passthrough"))
+    with pytest.raises(InputError, match="1 run to compare, expected two or more"):
+        compare([run])
+    with pytest.raises(InputError, match=r"no metric 'pesq'; try pesq_wb"):
+        compare([run, run], "pesq")
+    other = run.summary.model_copy(update={"data": {**run.summary.data, "data_sha256": "ab"}})
+    with pytest.raises(InputError, match="only runs on the same mixtures can be compared"):
+        compare([run, FinishedRun("other", other, run.scores)])
+    with pytest.raises(InputError, match="no run there"):
+        read(tmp_path)
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(InputError, match="damaged, or of another kbbench version"):
+        read(tmp_path)
+
+
+def test_the_command_shows_a_table(finished: Callable[[str], Path]) -> None:
+    folders = [str(finished(name)) for name in ("passthrough", "oracle")]
+    result = CliRunner().invoke(main, ["compare", *folders, "--metric", "snr_i"])
+    assert result.exit_code == 0
+    assert "second is better" in result.output
+    assert "3/3" in result.output
