@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,8 @@ from kbbench.errors import InputError
 from kbbench.pool import process_map
 from kbbench.scenes.make import make_dataset
 from tests.conftest import tiny_recipe
+from tests.jobs import Named, deadly, deadly_mixture, large_answer, slow_pid, square
 from tests.scenes.test_dataset import contents
-
-
-def square(number: int) -> int:
-    if number == 13:
-        raise InputError("13: unlucky")
-    return number * number
-
-
-def slow_pid(number: int) -> tuple[int, int]:
-    time.sleep(0.2)
-    return number, os.getpid()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -43,6 +34,56 @@ def test_the_first_error_ends_the_work(workers: int) -> None:
 def test_fewer_than_one_worker_are_refused() -> None:
     with pytest.raises(ValueError, match="0 workers, expected 1 or more"):
         list(process_map(square, [1], 0))
+
+
+def test_killed_processes_cost_nothing_but_time() -> None:
+    results, killed = [], set()
+    for number, pid in process_map(slow_pid, range(24), 3):
+        results.append(number)
+        if len(results) % 4 == 1:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+    assert sorted(results) == list(range(24))
+    assert len(killed) >= 3
+
+
+def test_all_processes_at_once_and_between_jobs_may_be_killed() -> None:
+    """Jobs of half a megabyte: some of these processes die while they are being given one."""
+    jobs = [[float(n)] * 60_000 for n in range(60)]
+    sizes, pids = [], set()
+    for pid, size in process_map(large_answer, jobs, 2):
+        sizes.append(size)
+        pids.add(pid)
+        if len(sizes) % 15 == 5:
+            for each in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            pids.clear()
+    assert sizes == [60_000] * 60
+
+
+def test_a_job_that_kills_again_and_again_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"job 5: 4 processes died at it, .* memory") as caught:
+        list(process_map(deadly, range(12), 2))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_job_that_kills_is_called_by_its_mixture() -> None:
+    with pytest.raises(InputError, match=r"mixture test/00007: 4 processes died"):
+        list(process_map(deadly_mixture, [("out", Named("test/00007"))], 2))
+
+
+@pytest.mark.slow
+def test_a_dataset_made_under_kills_is_the_same(tmp_path: Path) -> None:
+    recipe = tiny_recipe("enhancement")
+    make_dataset(recipe, tmp_path / "calm", workers=1)
+
+    def kill_all(done: int, total: int) -> None:
+        for child in multiprocessing.active_children() if done in (1, 4) else []:
+            child.kill()
+
+    make_dataset(recipe, tmp_path / "killed", workers=2, progress=kill_all)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "calm")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +116,8 @@ def test_a_cluster_s_errors_and_losses(cluster: str) -> None:
             os.kill(pid, signal.SIGKILL)
         results[number] = pid
     assert sorted(results) == list(range(20))
+    with pytest.raises(InputError, match=r"--dask tcp://.*: a job: 4 processes died at it"):
+        list(process_map(deadly, range(12), cluster))
 
 
 @pytest.mark.slow
