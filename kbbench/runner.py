@@ -15,7 +15,6 @@ from kbbench.audio import Pcm, to_float
 from kbbench.channel import Channel, deliver
 from kbbench.errors import InputError, ModelError, one_line
 from kbbench.models.loading import LoadedTriple
-from kbbench.rng import Stream
 from kbbench.scenes.dataset import Mixture
 from kbbench.units import CHUNK, SAMPLE_RATE, chunk_count
 
@@ -40,8 +39,8 @@ class Condition:
 
     @property
     def delay_chunks(self) -> int | None:
-        """The fixed delay of the link, where hints do arrive."""
-        if self.channel is None or self.channel.never:
+        """The delay of the link, where hints do arrive and it is fixed."""
+        if self.channel is None or self.channel.kind != "fixed":
             return None
         return self.channel.delay_chunks
 
@@ -146,8 +145,7 @@ class Runner:
     def _boosted(
         self, device: Any, batch: Batch, condition: Condition, channel: Channel, hints: Tensor
     ) -> Tensor:
-        streams = [Stream("channel", channel.name, name) for name in batch.ids]
-        seen = np.stack([channel.seen(hints.shape[1], stream) for stream in streams])
+        seen = np.stack([channel.seen_by(name, hints.shape[1]) for name in batch.ids])
         arguments = deliver(hints, seen).as_arguments()
         return self._device(device, f"device of {condition.name}", batch, arguments)
 

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from kbbench.channel import parse_channel
 from kbbench.errors import InputError
 from kbbench.evaluation import evaluate, prepare
 from kbbench.results import Summary
+from kbbench.runner import Runner, read_batch
 from kbbench.scenes.dataset import Dataset
 
 Data = Callable[[str], Dataset]
@@ -87,6 +90,101 @@ def test_two_runs_give_the_same_summary_to_the_letter(
 ) -> None:
     run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2)
     assert (tmp_path / "b/summary.json").read_text() == (oracle_run / "summary.json").read_text()
+
+
+def test_channels_are_run_beside_the_delays(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    (tmp_path / "t.csv").write_text("time_ms,rtt_ms\n0,48\n5,44\n")
+    texts = [
+        "jitter:mean_ms=48,std_ms=16",
+        f"trace:file={tmp_path / 't.csv'}",
+        "fixed:delay_chunks=3",
+    ]
+    texts += ["gilbert-elliott:to_bad=0.1,to_good=0.2", "off"]
+    channels = [parse_channel(text) for text in texts]
+    data = tiny_dataset("separation")
+    prepared = prepare(example("oracle"), data.folder, "test", DELAYS, channels)
+    summary = evaluate(prepared, tmp_path / "run", workers=1, batch_size=2)
+    names = ["jitter:mean_ms=48,std_ms=16", "trace:file=t.csv"]
+    names = ["3", "6", *names, "gilbert-elliott:to_bad=0.1,to_good=0.2", "off", "other-hints"]
+    conditions = [item.condition for item in summary.conditions]
+    assert conditions == [*CONDITIONS[:4], *(f"boosted@{name}" for name in names)]
+    # Hints that come in time to the chunk are those of a fixed delay, to the last bit.
+    traced, fixed = (summary.condition(f"boosted@{name}") for name in ("trace:file=t.csv", "6"))
+    assert traced.figures == fixed.figures
+    assert (traced.delay_chunks, fixed.delay_chunks) == (None, 6)
+    for item, mean, high, share in (
+        (fixed, 6.0, 6, (250 - 6) / 250),
+        (traced, 6.0, 6, (250 - 6) / 250),
+        (summary.condition("boosted@0"), 0.0, 0, 1.0),
+        (summary.condition("boosted@off"), None, None, 0.0),
+    ):
+        assert item.link is not None
+        assert (item.link.age_mean_chunks, item.link.age_p95_chunks) == (mean, high)
+        assert item.link.delivered_share == pytest.approx(share)
+    jittered, lossy = (summary.condition(f"boosted@{name}").link for name in (names[2], names[4]))
+    assert jittered is not None and lossy is not None
+    schedules = [channels[0].seen_by(f"test/{n:05d}", 250) for n in range(3)]
+    ages = np.concatenate([(np.arange(250) - seen)[seen >= 0] for seen in schedules])
+    assert jittered.age_mean_ms == pytest.approx(8 * ages.mean())
+    assert jittered.model_delay_chunks == channels[0].delay_chunks
+    assert lossy.age_mean_chunks is not None and lossy.age_mean_chunks > 6
+    assert lossy.delivered_share == pytest.approx(2 / 3, abs=0.15)
+    assert summary.condition("small").link is None
+    # Nothing else has changed for the others.
+    before = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    assert before.condition("boosted@6") == fixed
+
+
+def test_a_run_is_named_by_all_that_its_channels_are(
+    tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    data = tiny_dataset("separation").folder
+
+    def name(*channels: str) -> str:
+        parsed = [parse_channel(text) for text in channels]
+        return prepare(example("oracle"), data, "test", DELAYS, parsed).sha256
+
+    trace = tmp_path / "t.csv"
+    text = f"trace:file={trace}"
+    trace.write_text("time_ms,rtt_ms\n0,24\n")
+    first = name(text)
+    assert name(text) == first
+    trace.write_text("time_ms,rtt_ms\n0,25\n")
+    names = {first, name(text), name(text + ",remote_ms=1"), name()}
+    names |= {name("jitter:mean_ms=24,std_ms=8"), name("jitter:mean_ms=24,std_ms=9")}
+    assert len(names) == 6
+    assert name("off") == name()
+    with pytest.raises(InputError, match=r"--channel trace:file=t.csv: given twice, or two files"):
+        name(text, text)
+
+
+def test_a_boosted_for_each_delay_is_asked_for_the_typical_one(
+    tmp_path: Path, tiny_dataset: Data
+) -> None:
+    model = tmp_path / "model.py"
+    model.write_text(
+        "from kbbench.models import Boosted, Triple\n"
+        "def large(mixture, *, enrollment=None):\n"
+        "    return mixture[:, None], mixture[:, 0, ::128, None]\n"
+        "def small(mixture, **kwargs):\n"
+        "    return mixture[:, None]\n"
+        "asked = []\n"
+        "def boosted(delay):\n"
+        "    asked.append(delay)\n"
+        "    return Boosted(small, large)\n"
+        "def triple():\n"
+        "    return Triple('t', 'enhancement', small, large, boosted)\n"
+    )
+    channel = parse_channel("jitter:mean_ms=100,std_ms=20")
+    prepared = prepare(model, tiny_dataset("enhancement").folder, "test", (), [channel])
+    assert prepared.identity["weights_sha256"]
+    condition = next(c for c in prepared.conditions if c.channel is channel)
+    (_, _), *_ = Runner(prepared.loaded).run(read_batch(prepared.mixtures), [condition])
+    asked = prepared.loaded.triple.boosted.__globals__["asked"]
+    assert asked == [0, channel.delay_chunks]
+    assert 8 < channel.delay_chunks < 13
 
 
 @pytest.mark.parametrize("task", ["separation", "target_speech", "enhancement"])

@@ -43,6 +43,8 @@ DISTRIBUTIONS: dict[str, Quantiles] = {
     "uniform": _uniform,
 }
 """Quantile functions by name."""
+NO_SPREAD_MS = 1e-3
+"""A standard deviation below a microsecond is none; a gamma of hardly any has no finite shape."""
 LEAST_UNIT = 2.0**-54
 """Half the step of :meth:`kbbench.rng.Stream.units`: a 0 becomes this, which has a quantile."""
 
@@ -83,7 +85,7 @@ def jitter(
         raise InputError(f"mean_ms = {mean_ms:g}, expected more than least_ms = {least_ms:g}")
 
     def latency_ms(chunks: int, stream: Stream) -> NDArray[np.float64]:
-        if std_ms == 0:
+        if std_ms < NO_SPREAD_MS:
             return np.full(chunks, float(mean_ms))
         units = np.maximum(stream.units(chunks), LEAST_UNIT)
         above = DISTRIBUTIONS[distribution](units, above_ms, std_ms)

@@ -154,5 +154,5 @@ def _summary(run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int) -> Summar
         run_sha256=run.sha256,
         headline_condition=f"boosted@{run.headline}",
         versions=versions(),
-        **summarize(scores, conditions),
+        **summarize(scores, conditions, {c.name: run.link(c) for c in run.conditions}),
     )

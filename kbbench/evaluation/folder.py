@@ -44,7 +44,7 @@ def check(out: Path, run: Run) -> None:
     if found != run.sha256:
         raise InputError(
             f"{out}: holds another run ({found[:8]}, this one is {run.sha256[:8]}): the model, "
-            "data, delays or versions differ; give another folder"
+            "data, delays, channels or versions differ; give another folder"
         )
 
 
