@@ -11,7 +11,7 @@ from kbbench.units import milliseconds
 COLUMNS = (
     "condition",
     "hint delay",
-    "hint age ms (p95)",
+    "hint age ms",
     "delivered",
     "SI-SDRi dB",
     "gap closed",

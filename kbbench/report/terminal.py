@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -156,7 +156,8 @@ def show_summary(summary: Summary) -> None:
     """The table of a run."""
     table = Table(title=Text(title(summary)), title_justify="left")
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column in COLUMNS[:2] else "right")
+        side: JustifyMethod = "left" if column in COLUMNS[:2] else "right"
+        table.add_column(column, justify=side, overflow="fold")
     for row in summary_rows(summary):
         table.add_row(*row)
     _console().print(table)
