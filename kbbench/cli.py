@@ -254,6 +254,9 @@ def download(corpus: str, folder: Path, subsets: tuple[str, ...]) -> None:
     "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
 )
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of the models [cpu]."
+)
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
 @click.option(
     "--verbose",
@@ -270,6 +273,7 @@ def evaluate(
     links: tuple[str, ...],
     split: str,
     workers: int | None,
+    device: str,
     batch_size: int,
 ) -> None:
     """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
@@ -280,7 +284,7 @@ def evaluate(
     from kbbench.report.terminal import show_summary
 
     channels = [parse_channel(text) for text in links]
-    run = evaluation.prepare(model, data, split, delays, channels)
+    run = evaluation.prepare(model, data, split, delays, channels, device)
     with _progress(f"mixtures through {run.loaded.triple.name}") as progress:
         summary = evaluation.evaluate(run, out, workers or cores(), batch_size, progress)
     page = write_report(summary, out, run.dataset.header.attribution)

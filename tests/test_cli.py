@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from kbbench.cli import main
@@ -109,6 +110,13 @@ def test_a_channel_that_is_none_is_one_line(
         evaluate(example("passthrough"), tmp_path, tmp_path / "run", "--channel", channel)
     )
     assert message in line
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_gpu_that_is_not_here_is_one_line(tmp_path: Path, example: Example) -> None:
+    out = tmp_path / "run"
+    line = complaint(evaluate(example("passthrough"), tmp_path, out, "--device", "cuda"))
+    assert "finds no CUDA device here; take --device cpu" in line
 
 
 BROKEN = {

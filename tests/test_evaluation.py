@@ -221,6 +221,41 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     assert not (out / "parts").exists()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_run_says_so_and_carries_on(
+    workers: int, oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    out = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle"))]
+    command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
+    command += ["--delays", "0,6", "--batch-size", "1", "--workers", str(workers)]
+    process = subprocess.Popen(
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("parts/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted; the same command carries on from here"
+    assert "Traceback" not in errors
+    told = json.loads((out / "run.json").read_text())
+    done = len(list(out.glob("parts/*.json")))
+    assert (told["complete"], told["mixtures_planned"], told["mixtures_done"]) == (False, 3, done)
+    assert 0 < done < 3
+    subprocess.run(command, check=True, capture_output=True)
+    told = json.loads((out / "run.json").read_text())
+    assert (told["complete"], told["mixtures_done"]) == (True, 3)
+    again = Summary.model_validate_json((out / "summary.json").read_text())
+    before = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    # Batches of another size may differ in the last bits of float32.
+    assert again.run_sha256 == before.run_sha256
+    assert again.gap_closed["boosted@6"].value == pytest.approx(
+        before.gap_closed["boosted@6"].value, abs=1e-4
+    )
+
+
 def test_evaluating_again_changes_no_figure(
     oracle_run: Path, tiny_dataset: Data, example: Example
 ) -> None:

@@ -15,7 +15,7 @@ from kbbench.channel import Channel, fixed, link_statistics, off
 from kbbench.errors import InputError
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.results.summary import Link
-from kbbench.runner import Condition, hint_kbit_per_s
+from kbbench.runner import Condition, find_device, hint_kbit_per_s
 from kbbench.scenes.dataset import Dataset, Mixture
 from kbbench.scenes.recipe import canonical_json
 from kbbench.units import HEADLINE_DELAY, chunk_count
@@ -31,6 +31,7 @@ class Run:
         split: which of them.
         delays: of the sweep, in chunks, ascending; 0, the ideal link, is always among them.
         channels: further links, random ones.
+        device: where models compute: cpu or cuda.
     """
 
     loaded: LoadedTriple
@@ -38,6 +39,7 @@ class Run:
     split: str
     delays: tuple[int, ...]
     channels: tuple[Channel, ...] = ()
+    device: str = "cpu"
 
     @property
     def headline(self) -> int:
@@ -75,6 +77,7 @@ class Run:
                 [*self.delays, *(channel.delay_chunks for channel in self.channels)]
             ),
             "hint_dtype": str(triple.hint_dtype).removeprefix("torch."),
+            "device": self.device,
             "versions": versions(),
         }
 
@@ -132,7 +135,12 @@ def versions() -> dict[str, str]:
 
 
 def prepare(
-    model: Path, data: Path, split: str, delays: Sequence[int], channels: Sequence[Channel] = ()
+    model: Path,
+    data: Path,
+    split: str,
+    delays: Sequence[int],
+    channels: Sequence[Channel] = (),
+    device: str = "cpu",
 ) -> Run:
     """Open the data and load the model.
 
@@ -143,11 +151,13 @@ def prepare(
         delays: of the sweep, in chunks.
         channels: further links; those of a fixed delay join the sweep, and ``off`` is a control of
             every run.
+        device: where models compute: cpu or cuda.
 
     Raises:
-        InputError: something is wrong with either, the split is empty, or two channels have one
-            name.
+        InputError: something is wrong with either, the split is empty, there is no such device, or
+            two channels have one name.
     """
+    find_device(device)
     swept = [channel.delay_chunks for channel in channels if channel.kind == "fixed"]
     others = [channel for channel in channels if channel.kind not in ("fixed", "off")]
     names = [channel.name for channel in others]
@@ -160,6 +170,7 @@ def prepare(
         split=split,
         delays=tuple(sorted({0, *delays, *swept})),
         channels=tuple(others),
+        device=device,
     )
     if not run.mixtures:
         raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")

@@ -31,7 +31,7 @@ from kbbench.scenes.verify import Verdict
 
 MANY_SUBSETS = 10
 """Subsets that are not listed in full."""
-FILE_WIDTH = 160
+FILE_WIDTH = 200
 """Columns of text where output goes to a file or a pipe."""
 QUIET_S = 15.0
 """Seconds between progress lines where there is no terminal to draw a bar on."""
