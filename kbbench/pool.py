@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-from collections import deque
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from itertools import islice
-from multiprocessing import connection
-from typing import Any, Generic, NoReturn, TypeVar
+from multiprocessing import connection, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from queue import LifoQueue
+from typing import Any, NoReturn, TypeVar, cast
 
 from kbbench.errors import InputError, one_line
 
@@ -66,100 +70,107 @@ def process_map(
         yield from _local_map(function, jobs, workers)
 
 
-@dataclass(frozen=True)
-class _Task(Generic[Job]):
-    """A job, and how many processes have died at it."""
-
-    job: Job
-    deaths: int = 0
+class _DiedError(Exception):
+    """A process died; its exit code, or minus the signal that killed it."""
 
 
-class _Worker(Generic[Job, Result]):
-    """One process and the tasks that it was given, oldest first.
+class _Process:
+    """A fresh process of one thread that does one job at a time; it starts with its first job.
 
-    A pool of one process each, not one pool for all: where one dies, the others work on, and it is
-    known at which task it died, since it takes them in order.
+    Spawned, since threads and fork do not mix. It has a pipe of its own, of which the other end
+    closes when it dies: at whatever moment that is, it is noticed, and nobody else is touched.
+    (Processes that share a queue can leave it locked, or a message half written.)
     """
 
-    def __init__(self, function: Callable[[Job], Result]) -> None:
-        self._function = function
-        self._executor = _process()
-        self.tasks: dict[Future[Result], _Task[Job]] = {}
+    def __init__(self) -> None:
+        self._running: tuple[BaseProcess, Connection] | None = None
 
-    def give(self, task: _Task[Job]) -> None:
+    def do(self, function: Callable[[Job], Result], job: Job) -> Result:
+        """The function's result, or what it raises.
+
+        Raises:
+            _DiedError: the process died at it; the next job has a new one.
+        """
+        request = pickle.dumps((function, job), pickle.HIGHEST_PROTOCOL)
+        process, pipe = self._running = self._running or self._start()
         try:
-            future = self._executor.submit(self._function, task.job)
-        except BrokenExecutor:  # it died with nothing to do
-            self._executor = _process()
-            future = self._executor.submit(self._function, task.job)
-        self.tasks[future] = task
+            pipe.send_bytes(request)
+            answer = pipe.recv_bytes()
+        except (EOFError, OSError) as error:
+            self.close()
+            raise _DiedError(process.exitcode) from error
+        result, raised = pickle.loads(answer)
+        if raised is not None:
+            raise raised
+        return cast("Result", result)
 
-    def collect(self) -> tuple[list[Future[Result]], list[_Task[Job]]]:
-        """Tasks that are done, and those that the death of the process has left undone."""
-        dead = any(_died(future) for future in self.tasks)
-        if dead:
-            self.close()  # waits until every one of its tasks is settled
-        done = [future for future in self.tasks if future.done() and not _died(future)]
-        for future in done:
-            del self.tasks[future]
-        if not dead:
-            return done, []
-        first, *others = self.tasks.values()
-        self.tasks, self._executor = {}, _process()
-        return done, [replace(first, deaths=first.deaths + 1), *others]
+    def _start(self) -> tuple[BaseProcess, Connection]:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _no_interrupts():
+            process.start()
+        theirs.close()
+        return process, ours
 
-    def close(self, wait: bool = True) -> None:
-        """Begin nothing more, and wait for what has begun."""
-        self._executor.shutdown(wait=wait, cancel_futures=True)
+    def close(self) -> None:
+        """End the process, which has nothing to do."""
+        if self._running is not None:
+            process, pipe = self._running
+            pipe.close()
+            process.join()
+            self._running = None
 
 
 def _local_map(
     function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
 ) -> Iterator[Result]:
-    """As :func:`process_map`, in processes on this machine."""
-    crew: list[_Worker[Job, Result]] = [_Worker(function) for _ in range(workers)]
-    fresh = (_Task(job) for job in jobs)
-    again: deque[_Task[Job]] = deque()
+    """As :func:`process_map`, in processes on this machine, each tended by a thread."""
+    processes = [_Process() for _ in range(workers)]
+    idle: LifoQueue[_Process] = LifoQueue()
+    for process in processes:
+        idle.put(process)
+
+    def tend(job: Job) -> Result:
+        process = idle.get()
+        try:
+            return _persist(process, function, job)
+        finally:
+            idle.put(process)
+
+    threads = ThreadPoolExecutor(workers)
+    waiting = iter(jobs)
     try:
-        while True:
-            while (
-                len((idlest := min(crew, key=lambda worker: len(worker.tasks))).tasks) < IN_FLIGHT
-            ):
-                task = again.popleft() if again else next(fresh, None)
-                if task is None:
-                    break
-                idlest.give(task)
-            running = [future for worker in crew for future in worker.tasks]
-            if not running:
-                return
-            wait(running, return_when=FIRST_COMPLETED)
-            for worker in crew:
-                done, lost = worker.collect()
-                again.extend(lost)
-                for future in done:
-                    yield future.result()
-            for task in again:
-                _forgive(task)
+        running = {threads.submit(tend, job) for job in islice(waiting, workers * IN_FLIGHT)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            running |= {threads.submit(tend, job) for job in islice(waiting, len(done))}
     finally:
-        for worker in crew:
-            worker.close(wait=False)
-        for worker in crew:
-            worker.close()
+        threads.shutdown(wait=True, cancel_futures=True)
+        for process in processes:
+            process.close()
 
 
-def _forgive(task: _Task[Any]) -> None:
-    """Let a task be tried again, unless it is the one that kills.
+def _persist(process: _Process, function: Callable[[Job], Result], job: Job) -> Result:
+    """Do a job, anew where the process dies at it.
 
     Raises:
-        InputError: too many processes died at it.
+        InputError: it died each time.
     """
-    if task.deaths >= MOST_DEATHS:
-        raise InputError(_deadly(_name(task.job), task.deaths))
+    ends = []
+    for _ in range(MOST_DEATHS):
+        try:
+            return process.do(function, job)
+        except _DiedError as died:
+            ends.append(str(died))
+    raise InputError(f"{_deadly(_name(job))} (exit codes {', '.join(ends)})")
 
 
-def _deadly(name: str, deaths: int) -> str:
+def _deadly(name: str) -> str:
     return (
-        f"{name}: {deaths} processes died at it, one after the other; most likely memory ran "
+        f"{name}: {MOST_DEATHS} processes died at it, one after the other; most likely memory ran "
         "out: take fewer --workers, or a machine with more memory"
     )
 
@@ -169,19 +180,6 @@ def _name(job: Any) -> str:
     parts = job if isinstance(job, tuple) else (job,)
     names = [part.id for part in parts if isinstance(getattr(part, "id", None), str)]
     return f"mixture {names[0]}" if names else f"job {' '.join(repr(job).split())[:80]}"
-
-
-def _died(future: Future[Any]) -> bool:
-    return future.done() and isinstance(future.exception(), BrokenExecutor)
-
-
-def _process() -> ProcessPoolExecutor:
-    """A fresh process (spawned, since threads and fork do not mix), of one thread.
-
-    It starts with the first task that it is given.
-    """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker)
 
 
 def _dask_map(
@@ -219,8 +217,46 @@ def _raise_from_cluster(address: str, error: BaseException) -> NoReturn:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        raise InputError(f"--dask {address}: {_deadly('a job', MOST_DEATHS)}") from error
+        raise InputError(f"--dask {address}: {_deadly('a job')}") from error
     raise error
+
+
+def _serve(pipe: Connection) -> None:
+    """A process' life: requests to answers, until the other end closes."""
+    _start_worker()
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            pipe.send_bytes(_answer(pipe.recv_bytes()))
+
+
+def _answer(request: bytes) -> bytes:
+    """(result, None), or (None, what was raised, with its traceback as a note)."""
+    try:
+        function, job = pickle.loads(request)
+        return pickle.dumps((function(job), None), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        error.add_note("".join(traceback.format_exception(error)))
+        try:
+            answer = pickle.dumps((None, error))
+            pickle.loads(answer)
+        except Exception:  # some exceptions cannot be sent
+            plain = RuntimeError(f"{type(error).__name__}: {one_line(error)}")
+            return pickle.dumps((None, plain))
+        return answer
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Processes started now are deaf to Ctrl-C from their first moment; it is their parent's."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it comes with the first process, and would unblock
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:

@@ -37,6 +37,25 @@ def deadly_mixture(job: tuple[str, Named]) -> int:
     return deadly(5)
 
 
-def large_answer(values: list[float]) -> tuple[int, int]:
-    time.sleep(0.01)
-    return os.getpid(), len(values)
+def deaf(number: int) -> bool:
+    """Interrupts are blocked in this process."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
+def large(job: bytes) -> tuple[int, bytes]:
+    return os.getpid(), job + job
+
+
+class StubbornError(Exception):
+    """One that cannot be made again from what it was pickled to."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def stubborn(number: int) -> int:
+    raise StubbornError(number, number)
+
+
+def unsendable(number: int) -> object:
+    return lambda: number

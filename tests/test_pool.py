@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,17 @@ from kbbench.errors import InputError
 from kbbench.pool import process_map
 from kbbench.scenes.make import make_dataset
 from tests.conftest import tiny_recipe
-from tests.jobs import Named, deadly, deadly_mixture, large_answer, slow_pid, square
+from tests.jobs import (
+    Named,
+    deadly,
+    deadly_mixture,
+    deaf,
+    large,
+    slow_pid,
+    square,
+    stubborn,
+    unsendable,
+)
 from tests.scenes.test_dataset import contents
 
 
@@ -47,23 +58,61 @@ def test_killed_processes_cost_nothing_but_time() -> None:
     assert len(killed) >= 3
 
 
-def test_all_processes_at_once_and_between_jobs_may_be_killed() -> None:
-    """Jobs of half a megabyte: some of these processes die while they are being given one."""
-    jobs = [[float(n)] * 60_000 for n in range(60)]
-    sizes, pids = [], set()
-    for pid, size in process_map(large_answer, jobs, 2):
-        sizes.append(size)
-        pids.add(pid)
-        if len(sizes) % 15 == 5:
-            for each in pids:
+def test_processes_may_be_killed_at_any_moment() -> None:
+    """Most of the time of these jobs is spent in sending them there and back."""
+    jobs = [bytes(4_000_000)] * 60
+    pids: set[int] = set()
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.25):
+            for pid in list(pids):
                 with suppress(ProcessLookupError):
-                    os.kill(each, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
             pids.clear()
-    assert sizes == [60_000] * 60
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    sizes = []
+    for pid, answer in process_map(large, jobs, 2):
+        pids.add(pid)
+        sizes.append(len(answer))
+    stop.set()
+    killer.join()
+    assert sizes == [8_000_000] * 60
+
+
+def test_errors_that_cannot_be_sent_are_told() -> None:
+    with pytest.raises(RuntimeError, match="StubbornError: 3 and 3"):
+        list(process_map(stubborn, [3], 2))
+    with pytest.raises(Exception, match="pickle"):
+        list(process_map(unsendable, [3], 2))
+    with pytest.raises(Exception, match="pickle"):
+        list(process_map(square, [lambda: 3], 2))  # type: ignore[list-item]
+
+
+def test_an_error_says_where_it_was_raised() -> None:
+    with pytest.raises(InputError) as caught:
+        list(process_map(square, [13], 2))
+    assert "in square" in caught.value.__notes__[0]
+
+
+def test_interrupts_are_for_the_parent_alone() -> None:
+    assert all(process_map(deaf, range(6), 2))
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
+def test_no_process_is_left() -> None:
+    for number in process_map(square, range(12), 2):
+        if number > 4:
+            break
+    assert not multiprocessing.active_children()
 
 
 def test_a_job_that_kills_again_and_again_is_one_line() -> None:
-    with pytest.raises(InputError, match=r"job 5: 4 processes died at it, .* memory") as caught:
+    with pytest.raises(
+        InputError, match=r"job 5: 4 processes died .* \(exit codes -9, -9, -9, -9\)"
+    ) as caught:
         list(process_map(deadly, range(12), 2))
     assert "\n" not in str(caught.value)
 
