@@ -208,6 +208,11 @@ def _dask_map(
         for future, result in running:
             if future.status == "error":
                 _raise_from_cluster(address, future.exception())
+            if future.status != "finished":
+                raise InputError(
+                    f"--dask {address}: the scheduler is gone, or somebody cancelled the work; "
+                    "start one, and the same command carries on"
+                )
             yield result
             for job in islice(waiting, 1):
                 running.add(client.submit(function, job, pure=False))

@@ -177,3 +177,19 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError, match=r"--dask tcp://127.0.0.1:9: no scheduler there") as caught:
         list(process_map(square, [1], "tcp://127.0.0.1:9"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_scheduler_that_goes_is_one_line() -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed: kbbench[dask]")
+    local = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    )
+    closing = threading.Thread(target=local.close)
+    with pytest.raises(InputError, match=r"--dask tcp://.*: the scheduler is gone") as caught:
+        for number, _ in process_map(slow_pid, range(100), local.scheduler_address):
+            if number == 3:
+                closing.start()
+    closing.join()
+    assert "\n" not in str(caught.value)
