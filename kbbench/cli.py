@@ -243,9 +243,20 @@ def download(corpus: str, folder: Path, subsets: tuple[str, ...]) -> None:
 @click.option("--out", type=FOLDER, required=True, help="Run folder: new, empty, or begun.")
 @click.option("--delays", type=Delays(), default=OFFICIAL_DELAYS, help="In chunks of 8 ms [0-6].")
 @click.option(
+    "--channel",
+    "links",
+    multiple=True,
+    metavar="NAME[:options]",
+    help="A link beside the delays, such as jitter:mean_ms=24,std_ms=8, "
+    "gilbert-elliott:to_bad=0.02,to_good=0.3 or trace:file=lte.csv; once for each.",
+)
+@click.option(
     "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
 )
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of the models [cpu]."
+)
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
 @click.option(
     "--verbose",
@@ -259,17 +270,21 @@ def evaluate(
     data: Path,
     out: Path,
     delays: tuple[int, ...],
+    links: tuple[str, ...],
     split: str,
     workers: int | None,
+    device: str,
     batch_size: int,
 ) -> None:
     """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
     from kbbench import evaluation
+    from kbbench.channel import parse_channel
     from kbbench.pool import cores
     from kbbench.report.page import write_report
     from kbbench.report.terminal import show_summary
 
-    run = evaluation.prepare(model, data, split, delays)
+    channels = [parse_channel(text) for text in links]
+    run = evaluation.prepare(model, data, split, delays, channels, device)
     with _progress(f"mixtures through {run.loaded.triple.name}") as progress:
         summary = evaluation.evaluate(run, out, workers or cores(), batch_size, progress)
     page = write_report(summary, out, run.dataset.header.attribution)

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from kbbench.audio import Pcm, to_float
 from kbbench.channel import Channel, deliver
 from kbbench.errors import InputError, ModelError, one_line
 from kbbench.models.loading import LoadedTriple
-from kbbench.rng import Stream
 from kbbench.scenes.dataset import Mixture
 from kbbench.units import CHUNK, SAMPLE_RATE, chunk_count
 
 Estimates = NDArray[np.float32]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Condition:
 
     @property
     def delay_chunks(self) -> int | None:
-        """The fixed delay of the link, where hints do arrive."""
-        if self.channel is None or self.channel.never:
+        """The delay of the link, where hints do arrive and it is fixed."""
+        if self.channel is None or self.channel.kind != "fixed":
             return None
         return self.channel.delay_chunks
 
@@ -61,6 +61,11 @@ class Batch:
         return Batch(
             self.ids[start:end], self.mixture[start:end], self.references[start:end], enrollment
         )
+
+    def to(self, device: torch.device) -> Batch:
+        """The same mixtures, where models compute."""
+        enrollment = None if self.enrollment is None else self.enrollment.to(device)
+        return Batch(self.ids, self.mixture.to(device), self.references.to(device), enrollment)
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,16 @@ def read_batch(mixtures: Sequence[Mixture]) -> Batch:
 
 
 class Runner:
-    """Runs one triple's models on batches; every output is checked against the contract."""
+    """Runs one triple's models on batches; every output is checked against the contract.
 
-    def __init__(self, loaded: LoadedTriple) -> None:
+    Args:
+        loaded: the triple; its modules are moved to the device.
+        device: where models compute.
+    """
+
+    def __init__(self, loaded: LoadedTriple, device: torch.device = CPU) -> None:
         self.loaded = loaded
+        self.device = device
         self.hint_bits_per_chunk = 0
 
     def run(
@@ -115,6 +126,7 @@ class Runner:
         Raises:
             ModelError: a model raised, or its output breaks the contract.
         """
+        batch = batch.to(self.device)
         own = batch.part(0, len(batch.ids) - 1)
         heard: dict[int, Heard] = {}
 
@@ -133,7 +145,7 @@ class Runner:
                 hints = self._hints(listen(boosted.remote, f"remote of {condition.name}"))
                 hints = hints[1:] if condition.other_hints else hints[:-1]
                 estimates = self._boosted(boosted.device, own, condition, condition.channel, hints)
-            yield condition, estimates.to(torch.float32).numpy()
+            yield condition, estimates.to(CPU, torch.float32).numpy()
 
     def _hints(self, heard: Heard) -> Tensor:
         if heard.hints is None:
@@ -146,8 +158,7 @@ class Runner:
     def _boosted(
         self, device: Any, batch: Batch, condition: Condition, channel: Channel, hints: Tensor
     ) -> Tensor:
-        streams = [Stream("channel", channel.name, name) for name in batch.ids]
-        seen = np.stack([channel.seen(hints.shape[1], stream) for stream in streams])
+        seen = np.stack([channel.seen_by(name, hints.shape[1]) for name in batch.ids])
         arguments = deliver(hints, seen).as_arguments()
         return self._device(device, f"device of {condition.name}", batch, arguments)
 
@@ -176,6 +187,8 @@ class Runner:
         return Heard(what, self._estimates(output[0], what, batch), sent.to(torch.float32))
 
     def _call(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Any:
+        if isinstance(model, nn.Module):
+            model.to(self.device)  # where it is there already, this is no work
         if self.loaded.triple.oracle:
             arguments = {**arguments, "reference": batch.references}
         try:
@@ -207,6 +220,24 @@ class Runner:
                 f"{self.loaded.path}: {what} for mixture {batch.ids[first[0]]} is "
                 f"{float(values[tuple(first)])} at {tuple(first[1:])}, expected finite numbers"
             )
+
+
+def find_device(name: str) -> torch.device:
+    """``cpu`` or ``cuda``, in full float32 precision: scores shall not depend on the device.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise InputError(
+                f"--device cuda: PyTorch {torch.__version__} finds no CUDA device here; take "
+                "--device cpu, or a machine and a PyTorch build that have one"
+            )
+        torch.backends.cudnn.allow_tf32 = False  # PyTorch's default rounds convolutions to 10 bits
+    elif name != "cpu":
+        raise InputError(f"--device {name}: expected cpu or cuda")
+    return torch.device(name)
 
 
 def hint_kbit_per_s(bits_per_chunk: int) -> float:

@@ -44,7 +44,7 @@ def chunk_count(samples: int) -> int:
     return -(-samples // CHUNK)
 
 
-def milliseconds(chunks: int) -> float:
+def milliseconds(chunks: float) -> float:
     """Chunks to milliseconds.
 
     >>> milliseconds(6)

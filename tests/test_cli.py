@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from kbbench.cli import main
@@ -78,6 +79,44 @@ def test_delays_that_are_no_numbers_are_one_line(delays: str, tmp_path: Path) ->
     line = complaint(result)
     assert repr(delays) in line
     assert "expected" in line
+
+
+def test_a_channel_is_a_row_of_its_own(
+    tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    data = tiny_dataset("enhancement").folder
+    result = evaluate(
+        example("passthrough"), data, tmp_path / "run", "--channel", "jitter:std_ms=8,mean_ms=24"
+    )
+    assert result.exit_code == 0, result.output
+    table = " ".join(result.stdout.split())
+    for text in ("hint age ms", "delivered"):
+        assert text in table, text
+    assert "boosted@jitter:mean_ms=24,std_ms=8" in (tmp_path / "run/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("channel", "message"),
+    [
+        ("jiter:mean_ms=24", "did you mean jitter?"),
+        ("jitter:mean_ms=24", "std_ms missing"),
+        ("trace:file=none.csv", "none.csv: "),
+    ],
+)
+def test_a_channel_that_is_none_is_one_line(
+    channel: str, message: str, tmp_path: Path, example: Example
+) -> None:
+    line = complaint(
+        evaluate(example("passthrough"), tmp_path, tmp_path / "run", "--channel", channel)
+    )
+    assert message in line
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_a_gpu_that_is_not_here_is_one_line(tmp_path: Path, example: Example) -> None:
+    out = tmp_path / "run"
+    line = complaint(evaluate(example("passthrough"), tmp_path, out, "--device", "cuda"))
+    assert "finds no CUDA device here; take --device cpu" in line
 
 
 BROKEN = {

@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from kbbench.channel import parse_channel
 from kbbench.errors import InputError
 from kbbench.evaluation import evaluate, prepare
 from kbbench.results import Summary
+from kbbench.runner import Runner, read_batch
 from kbbench.scenes.dataset import Dataset
 
 Data = Callable[[str], Dataset]
@@ -89,6 +92,101 @@ def test_two_runs_give_the_same_summary_to_the_letter(
     assert (tmp_path / "b/summary.json").read_text() == (oracle_run / "summary.json").read_text()
 
 
+def test_channels_are_run_beside_the_delays(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    (tmp_path / "t.csv").write_text("time_ms,rtt_ms\n0,48\n5,44\n")
+    texts = [
+        "jitter:mean_ms=48,std_ms=16",
+        f"trace:file={tmp_path / 't.csv'}",
+        "fixed:delay_chunks=3",
+    ]
+    texts += ["gilbert-elliott:to_bad=0.1,to_good=0.2", "off"]
+    channels = [parse_channel(text) for text in texts]
+    data = tiny_dataset("separation")
+    prepared = prepare(example("oracle"), data.folder, "test", DELAYS, channels)
+    summary = evaluate(prepared, tmp_path / "run", workers=1, batch_size=2)
+    names = ["jitter:mean_ms=48,std_ms=16", "trace:file=t.csv"]
+    names = ["3", "6", *names, "gilbert-elliott:to_bad=0.1,to_good=0.2", "off", "other-hints"]
+    conditions = [item.condition for item in summary.conditions]
+    assert conditions == [*CONDITIONS[:4], *(f"boosted@{name}" for name in names)]
+    # Hints that come in time to the chunk are those of a fixed delay, to the last bit.
+    traced, fixed = (summary.condition(f"boosted@{name}") for name in ("trace:file=t.csv", "6"))
+    assert traced.figures == fixed.figures
+    assert (traced.delay_chunks, fixed.delay_chunks) == (None, 6)
+    for item, mean, high, share in (
+        (fixed, 6.0, 6, (250 - 6) / 250),
+        (traced, 6.0, 6, (250 - 6) / 250),
+        (summary.condition("boosted@0"), 0.0, 0, 1.0),
+        (summary.condition("boosted@off"), None, None, 0.0),
+    ):
+        assert item.link is not None
+        assert (item.link.age_mean_chunks, item.link.age_p95_chunks) == (mean, high)
+        assert item.link.delivered_share == pytest.approx(share)
+    jittered, lossy = (summary.condition(f"boosted@{name}").link for name in (names[2], names[4]))
+    assert jittered is not None and lossy is not None
+    schedules = [channels[0].seen_by(f"test/{n:05d}", 250) for n in range(3)]
+    ages = np.concatenate([(np.arange(250) - seen)[seen >= 0] for seen in schedules])
+    assert jittered.age_mean_ms == pytest.approx(8 * ages.mean())
+    assert jittered.model_delay_chunks == channels[0].delay_chunks
+    assert lossy.age_mean_chunks is not None and lossy.age_mean_chunks > 6
+    assert lossy.delivered_share == pytest.approx(2 / 3, abs=0.15)
+    assert summary.condition("small").link is None
+    # Nothing else has changed for the others.
+    before = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    assert before.condition("boosted@6") == fixed
+
+
+def test_a_run_is_named_by_all_that_its_channels_are(
+    tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    data = tiny_dataset("separation").folder
+
+    def name(*channels: str) -> str:
+        parsed = [parse_channel(text) for text in channels]
+        return prepare(example("oracle"), data, "test", DELAYS, parsed).sha256
+
+    trace = tmp_path / "t.csv"
+    text = f"trace:file={trace}"
+    trace.write_text("time_ms,rtt_ms\n0,24\n")
+    first = name(text)
+    assert name(text) == first
+    trace.write_text("time_ms,rtt_ms\n0,25\n")
+    names = {first, name(text), name(text + ",remote_ms=1"), name()}
+    names |= {name("jitter:mean_ms=24,std_ms=8"), name("jitter:mean_ms=24,std_ms=9")}
+    assert len(names) == 6
+    assert name("off") == name()
+    with pytest.raises(InputError, match=r"--channel trace:file=t.csv: given twice, or two files"):
+        name(text, text)
+
+
+def test_a_boosted_for_each_delay_is_asked_for_the_typical_one(
+    tmp_path: Path, tiny_dataset: Data
+) -> None:
+    model = tmp_path / "model.py"
+    model.write_text(
+        "from kbbench.models import Boosted, Triple\n"
+        "def large(mixture, *, enrollment=None):\n"
+        "    return mixture[:, None], mixture[:, 0, ::128, None]\n"
+        "def small(mixture, **kwargs):\n"
+        "    return mixture[:, None]\n"
+        "asked = []\n"
+        "def boosted(delay):\n"
+        "    asked.append(delay)\n"
+        "    return Boosted(small, large)\n"
+        "def triple():\n"
+        "    return Triple('t', 'enhancement', small, large, boosted)\n"
+    )
+    channel = parse_channel("jitter:mean_ms=100,std_ms=20")
+    prepared = prepare(model, tiny_dataset("enhancement").folder, "test", (), [channel])
+    assert prepared.identity["weights_sha256"]
+    condition = next(c for c in prepared.conditions if c.channel is channel)
+    (_, _), *_ = Runner(prepared.loaded).run(read_batch(prepared.mixtures), [condition])
+    asked = prepared.loaded.triple.boosted.__globals__["asked"]
+    assert asked == [0, channel.delay_chunks]
+    assert 8 < channel.delay_chunks < 13
+
+
 @pytest.mark.parametrize("task", ["separation", "target_speech", "enhancement"])
 def test_passthrough_improves_nothing(
     task: str, tmp_path: Path, tiny_dataset: Data, example: Example
@@ -121,6 +219,41 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     assert (out / "summary.json").read_text() == (oracle_run / "summary.json").read_text()
     assert json.loads((out / "run.json").read_text())["complete"] is True
     assert not (out / "parts").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_run_says_so_and_carries_on(
+    workers: int, oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    out = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle"))]
+    command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
+    command += ["--delays", "0,6", "--batch-size", "1", "--workers", str(workers)]
+    process = subprocess.Popen(
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("parts/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted; the same command carries on from here"
+    assert "Traceback" not in errors
+    told = json.loads((out / "run.json").read_text())
+    done = len(list(out.glob("parts/*.json")))
+    assert (told["complete"], told["mixtures_planned"], told["mixtures_done"]) == (False, 3, done)
+    assert 0 < done < 3
+    subprocess.run(command, check=True, capture_output=True)
+    told = json.loads((out / "run.json").read_text())
+    assert (told["complete"], told["mixtures_done"]) == (True, 3)
+    again = Summary.model_validate_json((out / "summary.json").read_text())
+    before = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    # Batches of another size may differ in the last bits of float32.
+    assert again.run_sha256 == before.run_sha256
+    assert again.gap_closed["boosted@6"].value == pytest.approx(
+        before.gap_closed["boosted@6"].value, abs=1e-4
+    )
 
 
 def test_evaluating_again_changes_no_figure(

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from kbbench.channel import fixed, off
+from kbbench.channel import fixed, jitter, off
 from kbbench.errors import InputError, ModelError
 from kbbench.models import Boosted, Triple
 from kbbench.models.loading import LoadedTriple
-from kbbench.runner import Batch, Condition, Runner, hint_kbit_per_s, read_batch
+from kbbench.runner import Batch, Condition, Runner, find_device, hint_kbit_per_s, read_batch
 from kbbench.scenes.dataset import Dataset
 from kbbench.units import CHUNK
 
@@ -185,6 +185,43 @@ def test_batches_hold_what_the_files_do(task: str, tiny_dataset: Callable[[str],
     torch.testing.assert_close(
         read.mixture[1] * 32768, torch.from_numpy(mixtures[1].read("mixture").astype("float32"))
     )
+
+
+def test_a_device_that_is_not_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"--device cuda: PyTorch .* finds no CUDA device here"):
+        find_device("cuda")
+    with pytest.raises(InputError, match="--device tpu: expected cpu or cuda"):
+        find_device("tpu")
+    assert find_device("cpu") == torch.device("cpu")
+
+
+class Gain(torch.nn.Module):
+    """Device, remote and small in one, with a weight that has to lie where the input does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, mixture: Tensor, **kwargs: Any) -> Any:
+        if kwargs.get("hints") is not None:
+            return spread(self.gain * kwargs["hints"][..., 0], mixture)
+        return self.gain * mixture[:, None], self.gain * mixture[:, 0, ::CHUNK, None]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_device_changes_no_estimate() -> None:
+    model = Gain()
+    triple = Triple("t", "enhancement", device, model, Boosted(model, model))
+    conditions = [Condition("large", "large"), Condition("b", "boosted", jitter(24, 8))]
+    found = [
+        [values for _, values in Runner(loaded, find_device(name)).run(batch(), conditions)]
+        for name in ("cpu", "cuda")
+        for loaded in [LoadedTriple(Path("model.py"), triple, "0" * 64, {})]
+    ]
+    for here, there in zip(*found, strict=True):
+        torch.testing.assert_close(torch.from_numpy(there), torch.from_numpy(here))
 
 
 def test_mixtures_of_two_lengths_make_no_batch(tiny_dataset: Callable[[str], Dataset]) -> None:

@@ -19,7 +19,7 @@ from kbbench.metrics import best_permutation
 from kbbench.pool import Progress, cores, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
 from kbbench.results.summary import with_improvements
-from kbbench.runner import Batch, Condition, Runner, read_batch
+from kbbench.runner import Batch, Condition, Runner, find_device, read_batch
 
 MODEL_SHARE = 0.5
 """Share of the cores that models run on, beside the processes that score: a thread too many is
@@ -45,12 +45,17 @@ def evaluate(
         progress: told after each mixture.
 
     Raises:
+        KeyboardInterrupt: the folder is left as a partial run that says so.
         InputError: the folder holds something else.
         ModelError: the model raised or broke the contract.
     """
     folder.check(out, run)
     if not (out / folder.SUMMARY).is_file():
-        _run_missing(run, out, workers, batch_size, progress)
+        try:
+            _run_missing(run, out, workers, batch_size, progress)
+        except KeyboardInterrupt:
+            folder.interrupt(out, run)
+            raise
         parts = [folder.read_part(out, mixture) for mixture in run.mixtures]
         records = [record for part in parts for record in part["records"]]
         scores = with_improvements(pd.DataFrame(records))
@@ -68,7 +73,7 @@ def _run_missing(run: Run, out: Path, workers: int, batch_size: int, progress: P
     names = [MIXTURE, *(condition.name for condition in run.conditions)]
     mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
     torch.set_num_threads(max(1, int(MODEL_SHARE * cores())))
-    runner = Runner(run.loaded)
+    runner = Runner(run.loaded, find_device(run.device))
     scored: dict[str, dict[str, list[dict[str, Any]]]] = {}
     done = len(run.mixtures) - len(todo)
     progress(done, len(run.mixtures))
@@ -154,5 +159,5 @@ def _summary(run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int) -> Summar
         run_sha256=run.sha256,
         headline_condition=f"boosted@{run.headline}",
         versions=versions(),
-        **summarize(scores, conditions),
+        **summarize(scores, conditions, {c.name: run.link(c) for c in run.conditions}),
     )

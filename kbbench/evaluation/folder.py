@@ -1,7 +1,8 @@
 """A run's folder: new, empty or of this very run; what a user has there is never touched.
 
 ```
-run.json         what is run, by hash; "complete": false until all is there
+run.json         what is run, by hash; "complete": false until all is there, and after an
+                 interrupt how many mixtures are
 parts/           one file of records a mixture, until the run is complete
 audio/           a few mixtures to listen to
 scores.parquet   one row a mixture x source x channel x condition
@@ -47,7 +48,7 @@ def check(out: Path, run: Run) -> None:
     if found != run.sha256:
         raise InputError(
             f"{out}: holds another run ({found[:8]}, this one is {run.sha256[:8]}): the model, "
-            "data, delays or versions differ; give another folder"
+            "data, delays, channels or versions differ; give another folder"
         )
 
 
@@ -55,7 +56,7 @@ def begin(out: Path, run: Run) -> None:
     """Make the folder this run's, once the models have shown that they work."""
     out.mkdir(parents=True, exist_ok=True)
     if not (out / RUN).is_file():
-        _write_run(out, run, complete=False)
+        _write_run(out, run, complete=False, done=0)
     (out / "parts").mkdir(exist_ok=True)
 
 
@@ -65,7 +66,14 @@ def finish(out: Path, run: Run) -> None:
         _part(out, mixture).unlink(missing_ok=True)
     if (out / "parts").is_dir() and not any((out / "parts").iterdir()):
         (out / "parts").rmdir()
-    _write_run(out, run, complete=True)
+    _write_run(out, run, complete=True, done=len(run.mixtures))
+
+
+def interrupt(out: Path, run: Run) -> None:
+    """The folder of a run that is broken off says how far it came, once it was begun."""
+    if (out / RUN).is_file():
+        done = sum(has_part(out, mixture) for mixture in run.mixtures)
+        _write_run(out, run, complete=False, done=done)
 
 
 def has_part(out: Path, mixture: Mixture) -> bool:
@@ -88,11 +96,13 @@ def _part(out: Path, mixture: Mixture) -> Path:
     return out / "parts" / f"{mixture.id.replace('/', '-')}.json"
 
 
-def _write_run(out: Path, run: Run, complete: bool) -> None:
+def _write_run(out: Path, run: Run, complete: bool, done: int) -> None:
     content = {
         "format": FORMAT,
         "run_sha256": run.sha256,
         "complete": complete,
+        "mixtures_planned": len(run.mixtures),
+        "mixtures_done": done,
         "identity": run.identity,
     }
     write_text(out / RUN, json.dumps(content, indent=1) + "\n")

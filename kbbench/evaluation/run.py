@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from kbbench import __version__, metrics
-from kbbench.channel import fixed, off
+from kbbench.channel import Channel, fixed, link_statistics, off
 from kbbench.errors import InputError
 from kbbench.models.loading import LoadedTriple, load_triple
-from kbbench.runner import Condition, hint_kbit_per_s
+from kbbench.results.summary import Link
+from kbbench.runner import Condition, find_device, hint_kbit_per_s
 from kbbench.scenes.dataset import Dataset, Mixture
 from kbbench.scenes.recipe import canonical_json
-from kbbench.units import HEADLINE_DELAY
+from kbbench.units import HEADLINE_DELAY, chunk_count
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,16 @@ class Run:
         dataset: the mixtures.
         split: which of them.
         delays: of the sweep, in chunks, ascending; 0, the ideal link, is always among them.
+        channels: further links, random ones.
+        device: where models compute: cpu or cuda.
     """
 
     loaded: LoadedTriple
     dataset: Dataset
     split: str
     delays: tuple[int, ...]
+    channels: tuple[Channel, ...] = ()
+    device: str = "cpu"
 
     @property
     def headline(self) -> int:
@@ -48,8 +53,9 @@ class Run:
 
     @property
     def conditions(self) -> list[Condition]:
-        """Small and large, boosted at each delay, and the controls."""
+        """Small and large, boosted at each delay and through each channel, and the controls."""
         boosted = [Condition(f"boosted@{d}", "boosted", fixed(d)) for d in self.delays]
+        boosted += [Condition(f"boosted@{c.name}", "boosted", c) for c in self.channels]
         controls = [Condition("boosted@off", "boosted", off(self.headline))]
         if len(self.mixtures) > 1:
             link = fixed(self.headline)
@@ -64,10 +70,14 @@ class Run:
             "data_sha256": self.dataset.header.data_sha256,
             "split": self.split,
             "conditions": [condition.name for condition in self.conditions],
+            "channels": [dict(channel.definition) for channel in self.channels],
             "file_sha256": self.loaded.file_sha256,
             "imports_sha256": self.loaded.imports_sha256,
-            "weights_sha256": self.loaded.weights_sha256(self.delays),
+            "weights_sha256": self.loaded.weights_sha256(
+                [*self.delays, *(channel.delay_chunks for channel in self.channels)]
+            ),
             "hint_dtype": str(triple.hint_dtype).removeprefix("torch."),
+            "device": self.device,
             "versions": versions(),
         }
 
@@ -75,6 +85,17 @@ class Run:
     def sha256(self) -> str:
         """Hash of :attr:`identity`."""
         return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()
+
+    def link(self, condition: Condition) -> Link | None:
+        """What the condition's link does to the hints of all mixtures; None where it has none."""
+        channel = condition.channel
+        if channel is None:
+            return None
+        found = link_statistics(
+            channel.seen_by(mixture.id, chunk_count(mixture.row["samples"]))
+            for mixture in self.mixtures
+        )
+        return Link.of(found, channel.delay_chunks)
 
     def facts_of_triple(self, hint_bits_per_chunk: int) -> dict[str, Any]:
         """What a summary says of the triple."""
@@ -113,18 +134,43 @@ def versions() -> dict[str, str]:
     return {"kbbench": __version__, **packages, **metrics.versions()}
 
 
-def prepare(model: Path, data: Path, split: str, delays: Sequence[int]) -> Run:
+def prepare(
+    model: Path,
+    data: Path,
+    split: str,
+    delays: Sequence[int],
+    channels: Sequence[Channel] = (),
+    device: str = "cpu",
+) -> Run:
     """Open the data and load the model.
 
+    Args:
+        model: a file that defines ``triple()``.
+        data: a dataset folder.
+        split: which of its mixtures.
+        delays: of the sweep, in chunks.
+        channels: further links; those of a fixed delay join the sweep, and ``off`` is a control of
+            every run.
+        device: where models compute: cpu or cuda.
+
     Raises:
-        InputError: something is wrong with either, or the split is empty.
+        InputError: something is wrong with either, the split is empty, there is no such device, or
+            two channels have one name.
     """
+    find_device(device)
+    swept = [channel.delay_chunks for channel in channels if channel.kind == "fixed"]
+    others = [channel for channel in channels if channel.kind not in ("fixed", "off")]
+    names = [channel.name for channel in others]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"--channel {twice[0]}: given twice, or two files of one name; rename one")
     dataset = Dataset.open(data)
     run = Run(
         loaded=load_triple(model, dataset.header.recipe.task),
         dataset=dataset,
         split=split,
-        delays=tuple(sorted({0, *delays})),
+        delays=tuple(sorted({0, *delays, *swept})),
+        channels=tuple(others),
+        device=device,
     )
     if not run.mixtures:
         raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")

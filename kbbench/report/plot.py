@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+import textwrap
+from itertools import cycle
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from kbbench.results import Summary
+from kbbench.results.summary import Figure
 from kbbench.units import milliseconds
 
 COLOURS = {"large": "#0f766e", "boosted": "#c2410c", "small": "#1d4ed8", "control": "#6b7280"}
 """One for each model, told apart by the colour-blind and on paper."""
+LINK_MARKERS = "Dsv^P*"
+"""One for each channel, in turn."""
 
 
 def improvement_svg(summary: Summary) -> str:
@@ -33,7 +39,9 @@ def _draw(summary: Summary) -> Canvas:
         if item.delay_chunks is not None and item.figures["si_sdr_i"].value is not None
     ]
     delays = [milliseconds(item.delay_chunks or 0) for item in swept]
-    ends = (min(delays, default=0.0) - 2, max(delays, default=0.0) + 2)
+    links = _random_links(summary)
+    ages = [*delays, *(age_ms for _, age_ms, _ in links)]
+    ends = (min(ages, default=0.0) - 2, max(ages, default=0.0) + 2)
     for name in ("large", "small"):
         figure = summary.condition(name).figures["si_sdr_i"]
         if figure.value is not None and figure.low is not None and figure.high is not None:
@@ -57,6 +65,8 @@ def _draw(summary: Summary) -> Canvas:
         marker="o",
         label="boosted",
     )
+    for (name, age_ms, figure), marker in zip(links, cycle(LINK_MARKERS)):
+        _draw_link(axes, name, age_ms, figure, marker)
     for name, marker in (("boosted@off", "x"), ("boosted@other-hints", "+")):
         try:
             value = summary.condition(name).figures["si_sdr_i"].value
@@ -74,9 +84,38 @@ def _draw(summary: Summary) -> Canvas:
             )
     axes.set_xlim(ends[0], ends[1] + 1)
     axes.set_xticks(delays)
-    axes.set_xlabel("delay of hints in ms")
+    axes.set_xlabel("delay of hints in ms" + (", mean age for channels" if links else ""))
     axes.set_ylabel("SI-SDR improvement in dB")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return canvas
+
+
+def _random_links(summary: Summary) -> list[tuple[str, float, Figure]]:
+    """(name, mean age in ms, improvement) of each channel whose delay is not fixed."""
+    found = []
+    for item in summary.conditions:
+        figure, link = item.figures.get("si_sdr_i"), item.link
+        if item.delay_chunks is not None or link is None or link.age_mean_ms is None:
+            continue
+        if figure is not None and figure.value is not None:
+            found.append((item.condition.removeprefix("boosted@"), link.age_mean_ms, figure))
+    return found
+
+
+def _draw_link(axes: Axes, name: str, age_ms: float, figure: Figure, marker: str) -> None:
+    """One channel: a point at the mean age of its hints, with its confidence."""
+    value = figure.value or 0.0
+    low, high = (value if end is None else end for end in (figure.low, figure.high))
+    axes.errorbar(
+        [age_ms],
+        [value],
+        yerr=[[value - low], [high - value]],
+        color=COLOURS["boosted"],
+        marker=marker,
+        markerfacecolor="none",
+        linestyle="",
+        # Names are the user's: a dollar is no formula.
+        label="\n".join(textwrap.wrap(name.replace("$", r"\$").replace(",", ", "), 28)),
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from math import floor
+
 from kbbench.results import Summary
-from kbbench.results.summary import Figure
+from kbbench.results.summary import Figure, Link
 from kbbench.units import milliseconds
 
 COLUMNS = (
     "condition",
     "hint delay",
+    "hint age ms",
+    "delivered",
     "SI-SDRi dB",
     "gap closed",
     "SI-SDR dB",
@@ -52,6 +56,7 @@ def summary_rows(summary: Summary) -> list[tuple[str, ...]]:
             (
                 item.condition,
                 delay_text(item.condition, item.delay_chunks),
+                *link_texts(item.link),
                 number(figures.get("si_sdr_i"), 2, interval=True),
                 percent(gap),
                 number(figures["si_sdr"], 2),
@@ -71,6 +76,19 @@ def delay_text(condition: str, delay_chunks: int | None) -> str:
         return meaning or ""
     delay = f"{milliseconds(delay_chunks):g} ms"
     return f"{delay}, {meaning}" if meaning else delay
+
+
+def link_texts(link: Link | None) -> tuple[str, str]:
+    """Age of hints with its 95th percentile, and the share delivered; dashes where there is none.
+
+    The share is rounded down: 100 % says that none was lost.
+    """
+    if link is None:
+        return "–", "–"
+    age = "–"
+    if link.age_mean_ms is not None and link.age_p95_ms is not None:
+        age = f"{_plain(link.age_mean_ms, 1)} ({link.age_p95_ms:g})"
+    return age, f"{floor(round(1000 * link.delivered_share, 3)) / 10:g} %"
 
 
 def number(figure: Figure | None, digits: int, interval: bool = False) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,7 +31,7 @@ from kbbench.scenes.verify import Verdict
 
 MANY_SUBSETS = 10
 """Subsets that are not listed in full."""
-FILE_WIDTH = 160
+FILE_WIDTH = 200
 """Columns of text where output goes to a file or a pipe."""
 QUIET_S = 15.0
 """Seconds between progress lines where there is no terminal to draw a bar on."""
@@ -156,7 +156,8 @@ def show_summary(summary: Summary) -> None:
     """The table of a run."""
     table = Table(title=Text(title(summary)), title_justify="left")
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column in COLUMNS[:2] else "right")
+        side: JustifyMethod = "left" if column in COLUMNS[:2] else "right"
+        table.add_column(column, justify=side, overflow="fold")
     for row in summary_rows(summary):
         table.add_row(*row)
     console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from kbbench.channel import LinkStatistics
 from kbbench.metrics import METRICS
 from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
+from kbbench.units import milliseconds
 
 MIXTURE = "mixture"
 """The condition of the unprocessed mixture, to which improvements relate."""
@@ -42,12 +45,43 @@ class Figure(_Part):
     reason: str | None = None
 
 
+class Link(_Part):
+    """What the link did to hints, over all chunks of all mixtures.
+
+    Ages are of the hint that the device has, over chunks that have one; None where none has.
+    ``delivered_share`` counts the hints that became the device's newest, of all that were sent:
+    neither lost, nor overtaken, nor still on their way at the end. ``model_delay_chunks`` is what
+    ``triple.boosted`` was asked for: the delay, or the rounded median age where it is not fixed.
+    """
+
+    age_mean_chunks: float | None
+    age_mean_ms: float | None
+    age_p95_chunks: int | None
+    age_p95_ms: float | None
+    delivered_share: float
+    model_delay_chunks: int
+
+    @classmethod
+    def of(cls, found: LinkStatistics, model_delay_chunks: int) -> Link:
+        """Statistics as they stand in a summary."""
+        mean, high = found.age_mean_chunks, found.age_p95_chunks
+        return cls(
+            age_mean_chunks=None if mean is None else round(mean, DIGITS),
+            age_mean_ms=None if mean is None else round(milliseconds(mean), DIGITS),
+            age_p95_chunks=high,
+            age_p95_ms=None if high is None else milliseconds(high),
+            delivered_share=round(found.delivered_share, DIGITS),
+            model_delay_chunks=model_delay_chunks,
+        )
+
+
 class ConditionSummary(_Part):
-    """All figures under one condition."""
+    """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link."""
 
     condition: str
     delay_chunks: int | None
     figures: dict[str, Figure]
+    link: Link | None = None
 
 
 class Summary(_Part):
@@ -81,12 +115,17 @@ class Summary(_Part):
         raise KeyError(name)
 
 
-def summarize(records: pd.DataFrame, conditions: list[tuple[str, int | None]]) -> dict[str, Any]:
+def summarize(
+    records: pd.DataFrame,
+    conditions: list[tuple[str, int | None]],
+    links: Mapping[str, Link | None] | None = None,
+) -> dict[str, Any]:
     """The parts of a summary that follow from records.
 
     Args:
         records: as :func:`kbbench.results.records.score_mixture` makes them, with improvements.
         conditions: (name, delay) in order of appearance.
+        links: what the links of boosted conditions did, by name.
     """
     summaries = []
     for name, delay in conditions:
@@ -97,7 +136,10 @@ def summarize(records: pd.DataFrame, conditions: list[tuple[str, int | None]]) -
             if metric.name in IMPROVED and name != MIXTURE:
                 column = f"{metric.name}_i"
                 figures[column] = _figure(rows, column, metric.unit)
-        summaries.append(ConditionSummary(condition=name, delay_chunks=delay, figures=figures))
+        link = (links or {}).get(name)
+        summaries.append(
+            ConditionSummary(condition=name, delay_chunks=delay, figures=figures, link=link)
+        )
     gaps = {name: _gap(records, name) for name, _ in conditions if name.startswith("boosted")}
     return {
         "conditions": summaries,

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from kbbench.audio import write_flac
+from kbbench.channel import link_statistics, off
 from kbbench.report.page import SIGNALS, write_report
 from kbbench.report.plot import improvement_svg
-from kbbench.report.rows import number, percent, summary_rows
+from kbbench.report.rows import COLUMNS, link_texts, number, percent, summary_rows
 from kbbench.report.terminal import ProgressLine, show_summary
 from kbbench.results import Summary
-from kbbench.results.summary import ConditionSummary, Figure
+from kbbench.results.summary import ConditionSummary, Figure, Link
 
 LICENCES = "CC BY, somebody"
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -29,12 +30,14 @@ def figure(value: float | None, unit: str = "dB") -> Figure:
     return Figure(value=value, low=value - 0.5, high=value + 0.5, unit=unit, planned=4, scored=4)
 
 
-def condition(name: str, delay: int | None, gain: float | None) -> ConditionSummary:
+def condition(
+    name: str, delay: int | None, gain: float | None, link: Link | None = None
+) -> ConditionSummary:
     figures = {key: figure(0.5, "") for key in ("pesq_wb", "stoi", "estoi", "snr")}
     figures["si_sdr"] = figure(gain)
     if name != "mixture":
         figures["si_sdr_i"] = figure(gain)
-    return ConditionSummary(condition=name, delay_chunks=delay, figures=figures)
+    return ConditionSummary(condition=name, delay_chunks=delay, figures=figures, link=link)
 
 
 def summary(name: str = "test triple", boosted: float | None = 4.0) -> Summary:
@@ -140,6 +143,40 @@ def test_a_name_that_looks_like_markup_is_printed_as_it_is(
     with ProgressLine("mixtures through [/red]"):
         show_summary(summary("[/red] [bold]name"))
     assert "[/red] [bold]name on r version 1" in capsys.readouterr().out
+
+
+def test_a_channel_s_age_and_delivery_are_in_table_and_plot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "boosted@trace:file=$a_b$.csv"
+    found = link_statistics([np.array([-1, 0, 0, 0, 4]), np.array([-1, -1, 2, 3])])
+    base = summary()
+    item = condition(name, None, 3.5, Link.of(found, 2))
+    full = base.model_copy(update={"conditions": [*base.conditions, item]})
+    (row,) = (row for row in summary_rows(full) if row[0] == name)
+    # Ages 1, 2, 3, 0 and 0, 0 chunks of 8 ms; hints 0 and 4, 2 and 3 of nine.
+    assert dict(zip(COLUMNS, row, strict=True))["hint age ms"] == "8.0 (24)"
+    assert dict(zip(COLUMNS, row, strict=True))["delivered"] == "44.4 %"
+    text = write_report(full, tmp_path, LICENCES).read_text()
+    assert name in text and "8.0 (24)" in text
+    plot = improvement_svg(full)
+    assert "mean age for channels" in plot and "trace:file=$a_b$.csv" in plot
+    assert "mean age for channels" not in improvement_svg(base)
+    assert plot == improvement_svg(full)
+    show_summary(full)
+    assert "8.0 (24)" in capsys.readouterr().out
+
+
+def test_a_summary_from_before_there_were_links_still_loads() -> None:
+    content = summary().model_dump()
+    for item in content["conditions"]:
+        del item["link"]
+    assert Summary.model_validate(content) == summary()
+    assert link_texts(None) == ("–", "–")
+    nothing = Link.of(link_statistics([off().seen_by("a", 9)]), 6)
+    assert link_texts(nothing) == ("–", "0 %")
+    almost = Link.of(link_statistics([np.maximum(np.arange(10_000) - 1, 0)]), 1)
+    assert link_texts(almost)[1] == "99.9 %"
 
 
 def test_figures_as_text() -> None:
