@@ -218,7 +218,7 @@ def test_a_tar_that_is_cut_short_keeps_what_is_whole(
         "train/00001: 00001.noise.flac in train/000000.tar is missing",
         "train/00001: 00001.source-0.flac in train/000000.tar is missing",
     )
-    with pytest.raises(InputError, match=r"00001\.source-0\.flac in train/000000\.tar is missing in"):
+    with pytest.raises(InputError, match=r"00001\.source-0\.flac in train/.* is missing in"):
         list(Dataset.open(copy).mixtures("train"))
     ids = renders(monkeypatch)
     remake(copy)
