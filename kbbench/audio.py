@@ -28,23 +28,35 @@ def read_pcm(path: Path, start: int = 0, samples: int | None = None) -> Pcm:
     """
     try:
         with soundfile.SoundFile(path) as file:
-            if file.samplerate != SAMPLE_RATE:
-                raise InputError(
-                    f"{path}: sample rate {file.samplerate} Hz, expected {SAMPLE_RATE} Hz; "
-                    "resample the file"
-                )
-            count = file.frames - start if samples is None else samples
-            if start + count > file.frames:
-                raise InputError(
-                    f"{path}: {file.frames} samples, expected at least {start + count}; "
-                    "the file is cut short or another one"
-                )
-            file.seek(start)
-            data = file.read(count, dtype="int16", always_2d=True)
+            return _read(file, str(path), start, samples)
     except (OSError, soundfile.SoundFileError) as error:
         why = one_line(error) if path.is_file() else "no such file"
         raise InputError(f"{path}: {why}; expected a sound file") from error
-    return np.ascontiguousarray(data.T)
+
+
+def decode_pcm(data: bytes, name: str) -> Pcm:
+    """The samples of a sound file in memory, called ``name`` in errors: as :func:`read_pcm`."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            return _read(file, name)
+    except soundfile.SoundFileError as error:
+        raise InputError(f"{name}: {one_line(error)}; expected a sound file") from error
+
+
+def _read(file: soundfile.SoundFile, name: str, start: int = 0, samples: int | None = None) -> Pcm:
+    if file.samplerate != SAMPLE_RATE:
+        raise InputError(
+            f"{name}: sample rate {file.samplerate} Hz, expected {SAMPLE_RATE} Hz; "
+            "resample the file"
+        )
+    count = file.frames - start if samples is None else samples
+    if start + count > file.frames:
+        raise InputError(
+            f"{name}: {file.frames} samples, expected at least {start + count}; "
+            "the file is cut short or another one"
+        )
+    file.seek(start)
+    return np.ascontiguousarray(file.read(count, dtype="int16", always_2d=True).T)
 
 
 def write_flac(path: Path, pcm: Pcm) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kbbench.corpora.download import Order
+    from kbbench.scenes.store import Storage
 
 # Heavy modules are imported by the commands that need them: `kbbench --help` stays quick, and
 # worker processes, which import this module anew, pin their threads before NumPy is loaded.
@@ -62,6 +64,20 @@ class Shard(click.ParamType[tuple[int, int]]):
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             self.fail(f"{value!r}: expected I/N with I from 1 to N, such as 3/8")
         return int(match[1]), int(match[2])
+
+
+class Count(click.ParamType[int]):
+    """A number of mixtures, or ``all``."""
+
+    name = "n|all"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Text to a number; ``all`` is one that no dataset has."""
+        if value == "all":
+            return sys.maxsize
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", str(value)):
+            self.fail(f"{value!r}: expected a number of mixtures, or all")
+        return int(value)
 
 
 class NamedFolder(click.ParamType[tuple[str, Path]]):
@@ -150,6 +166,12 @@ def corpora() -> None:
     help="Where a corpus of the recipe lies; once for each.",
 )
 @click.option("--download", "store", type=FOLDER, help="Fetch what --corpus does not give, here.")
+@click.option(
+    "--format",
+    "storage",
+    type=click.Choice(["flac", "tar"]),
+    help="A folder of FLAC a mixture, or tar shards [flac, or what the folder holds].",
+)
 @click.option("--dask", metavar="ADDRESS", help="Of a Dask scheduler whose workers do the work.")
 @click.option("--shard", type=Shard(), help="Make part I of N; then, without it, complete.")
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and write nothing.")
@@ -159,6 +181,7 @@ def make_data(
     workers: int | None,
     folders: tuple[tuple[str, Path], ...],
     store: Path | None,
+    storage: Storage | None,
     dask: str | None,
     shard: tuple[int, int] | None,
     dry_run: bool,
@@ -183,42 +206,72 @@ def make_data(
         click.echo(f"note: {line}", err=True)
     if dry_run:
         with _progress("mixtures sampled") as progress:
-            estimate = estimate_dataset(loaded, workers or cores(), progress, given)
+            estimate = estimate_dataset(
+                loaded, workers or cores(), progress, given, storage or "flac"
+            )
         show_estimate(loaded, estimate)
         return
     if shard is not None:
         with _progress(f"mixtures of {loaded.name}, shard {shard[0]}/{shard[1]}") as progress:
-            count = make_shard(loaded, out.absolute(), power, shard, progress, given)
+            count = make_shard(loaded, out.absolute(), power, shard, progress, given, storage)
         click.echo(f"{out}: {count} mixtures of shard {shard[0]}/{shard[1]} are there")
         return
     with _progress(f"mixtures of {loaded.name}") as progress:
-        dataset = make_dataset(loaded, out.absolute(), power, progress, given)
+        dataset = make_dataset(loaded, out.absolute(), power, progress, given, storage)
     show_dataset(dataset)
 
 
 @main.command("verify-data")
 @click.argument("folder", type=FOLDER)
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes [all cores].")
+@click.option(
+    "--render",
+    type=Count(),
+    metavar="N|all",
+    help="Render so many mixtures again, and compare them with the files.",
+)
+@click.option(
+    "--corpus",
+    "folders",
+    type=NamedFolder(),
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Where a corpus of the recipe lies, for --render; once for each.",
+)
 @click.pass_context
-def verify_data(ctx: click.Context, folder: Path, workers: int | None) -> None:
+def verify_data(
+    ctx: click.Context,
+    folder: Path,
+    workers: int | None,
+    render: int | None,
+    folders: tuple[tuple[str, Path], ...],
+) -> None:
     """Prove that the dataset in FOLDER is what its plan says; exit 1 names all that is not."""
     from kbbench.pool import cores
-    from kbbench.report.terminal import show_verdict
+    from kbbench.report.terminal import show_rendered, show_verdict
+    from kbbench.scenes.rerender import render_again
     from kbbench.scenes.verify import verify_dataset
 
+    given = {name: path.absolute() for name, path in _each_once(folders).items()}
     with _progress("mixtures verified") as progress:
         verdict = verify_dataset(folder, workers or cores(), progress)
     show_verdict(folder, verdict)
-    ctx.exit(1 if verdict.findings else 0)
+    findings = verdict.findings
+    if render is not None:
+        with _progress("mixtures rendered again") as progress:
+            rendered = render_again(folder, render, workers or cores(), progress, given)
+        show_rendered(rendered)
+        findings += rendered.findings
+    ctx.exit(1 if findings else 0)
 
 
 @main.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--format", "form", required=True, metavar="lhotse|kaldi|webdataset|card")
+@click.option("--format", "form", required=True, metavar="lhotse|kaldi|webdataset|flac|card")
 @click.option("--out", type=FOLDER, required=True, help="A new or empty folder.")
 @click.option("--relative", is_flag=True, help="Paths relative to --out; else absolute.")
 def export(folder: Path, form: str, out: Path, relative: bool) -> None:
-    """Give the dataset in FOLDER to Lhotse, Kaldi, ESPnet or WebDataset, or write a card."""
+    """Give the dataset in FOLDER to Lhotse, Kaldi or ESPnet, keep it as tars, or write a card."""
     from kbbench.scenes.export import export_dataset
 
     files = export_dataset(folder, form, out, relative)

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 
+AHEAD = 16
+"""Numbers drawn at a time where they are asked for one by one; a call of NumPy costs as much as
+tens of numbers. What is drawn does not depend on it."""
+
 
 class Stream:
     """Random numbers for one key, such as (recipe, split, mixture, stage).
@@ -30,15 +34,23 @@ class Stream:
         digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
         words = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
         self._words = np.random.Philox(key=words)
+        self._ahead: list[float] = []
 
     def units(self, count: int) -> NDArray[np.float64]:
         """So many numbers in [0, 1), 53 bits each."""
-        raw = np.asarray(self._words.random_raw(count), dtype=np.uint64)
-        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        ready = [self._ahead.pop() for _ in range(min(count, len(self._ahead)))]
+        fresh = self._draw(count - len(ready))
+        return np.concatenate([ready, fresh]) if ready else fresh
+
+    def unit(self) -> float:
+        """The next number in [0, 1): what ``units(1)`` holds."""
+        if not self._ahead:
+            self._ahead = self._draw(AHEAD)[::-1].tolist()
+        return self._ahead.pop()
 
     def uniform(self, low: float, high: float) -> float:
         """One number in [low, high)."""
-        return low + (high - low) * float(self.units(1)[0])
+        return low + (high - low) * self.unit()
 
     def integer(self, low: int, high: int) -> int:
         """One whole number from low to high, both included.
@@ -48,7 +60,7 @@ class Stream:
         """
         if high < low:
             raise ValueError(f"no whole number from {low} to {high}")
-        return low + int(float(self.units(1)[0]) * (high - low + 1))
+        return low + int(self.unit() * (high - low + 1))
 
     def choice(self, items: Sequence[Item]) -> Item:
         """One of the items."""
@@ -69,3 +81,7 @@ class Stream:
         """White noise of unit variance, uniformly distributed; no transcendental function in it."""
         units = self.units(math.prod(shape)).reshape(shape)
         return (units * 2 - 1) * math.sqrt(3.0)
+
+    def _draw(self, count: int) -> NDArray[np.float64]:
+        raw = np.asarray(self._words.random_raw(count), dtype=np.uint64)
+        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53

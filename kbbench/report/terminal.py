@@ -27,6 +27,7 @@ from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 from kbbench.scenes.estimate import Estimate
 from kbbench.scenes.recipe import SPLITS, Recipe
+from kbbench.scenes.rerender import Rendered
 from kbbench.scenes.verify import Verdict
 
 MANY_SUBSETS = 10
@@ -150,6 +151,22 @@ def show_verdict(folder: Path, verdict: Verdict) -> None:
         f"{folder}: {verdict.mixtures} mixtures, {verdict.files} files, {wrong}; late "
         f"reverberation times within {verdict.rt60_error:.1%} of the plan"
     )
+
+
+def show_rendered(rendered: Rendered) -> None:
+    """What came of rendering again, and every finding on a line of its own."""
+    for finding in rendered.findings:
+        print(finding)
+    total = rendered.identical + rendered.equivalent + rendered.different
+    if rendered.identical == total:
+        print(f"{total} of {total} mixtures rendered again: identical to the bit")
+        return
+    parts = [f"{rendered.identical} identical"]
+    if rendered.equivalent:
+        parts.append(f"{rendered.equivalent} equivalent within {rendered.difference_db:.1f} dB")
+    if rendered.different:
+        parts.append(f"{rendered.different} different")
+    print(f"{total} mixtures rendered again: {', '.join(parts)}")
 
 
 def show_summary(summary: Summary) -> None:

@@ -14,6 +14,8 @@ from kbbench.scenes.plan import MixturePlan, recording_ids
 from kbbench.scenes.recipe import SPLITS, Recipe
 from kbbench.scenes.render import render
 from kbbench.scenes.sampling import plan_mixture
+from kbbench.scenes.store import Storage
+from kbbench.scenes.tar import stored_bytes
 from kbbench.units import SAMPLE_RATE
 
 SAMPLED = 48
@@ -44,6 +46,7 @@ def estimate_dataset(
     workers: int,
     progress: Progress = lambda done, total: None,
     folders: Mapping[str, Path] | None = None,
+    storage: Storage = "flac",
 ) -> Estimate:
     """Render a sample spread evenly over all splits; nothing is written.
 
@@ -52,6 +55,7 @@ def estimate_dataset(
         workers: processes.
         progress: told after each sampled mixture.
         folders: of each corpus that does not come with kbbench, by name.
+        storage: how its files would be kept.
 
     Raises:
         InputError: as making it would raise.
@@ -61,7 +65,7 @@ def estimate_dataset(
     count = min(SAMPLED, len(every))
     chosen = [every[place * len(every) // count] for place in range(count)]
     rows = [plan_mixture(recipe, corpus, split, index) for split, index in chosen]
-    jobs = [(row, corpus.only(recording_ids(row), row.head)) for row in rows]
+    jobs = [(row, storage, corpus.only(recording_ids(row), row.head)) for row in rows]
     started = time.perf_counter()
     ends, sizes = [], []
     for size in process_map(_size, jobs, workers):
@@ -82,6 +86,7 @@ def estimate_dataset(
     )
 
 
-def _size(job: tuple[MixturePlan, Corpus]) -> int:
-    plan, corpus = job
-    return sum(len(flac_bytes(pcm)) for pcm in render(plan, corpus).stems.values())
+def _size(job: tuple[MixturePlan, Storage, Corpus]) -> int:
+    plan, storage, corpus = job
+    sizes = [len(flac_bytes(pcm)) for pcm in render(plan, corpus).stems.values()]
+    return stored_bytes(sizes) if storage == "tar" else sum(sizes)

@@ -1,42 +1,45 @@
 """Making a dataset folder: killed at any moment, the same command carries on to the same bytes.
 
-Each file is written under another name and renamed when whole, a mixture's ``scene.json`` last; a
-mixture counts as there when every sample is as its ``scene.json`` says.
+Each file is written under another name and renamed when whole; a mixture counts as there when every
+sample is as its row says. Plan and manifest pass through a few rows at a time.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import Any, TypeVar
 
 from kbbench import __version__
-from kbbench.audio import pcm_sha256, read_pcm, write_flac
 from kbbench.corpora import Corpus, load_corpora
 from kbbench.errors import InputError
-from kbbench.files import holds_anything, write_parquet, write_text
+from kbbench.files import holds_anything, leftovers, whole_file
 from kbbench.pool import Progress, Workers, process_map
 from kbbench.scenes.dataset import (
     FORMAT,
     MANIFEST,
     PLAN,
+    STORES,
+    DataHash,
     Dataset,
     Header,
-    data_hash,
+    manifest_row,
     read_header,
-    records,
     write_header,
 )
-from kbbench.scenes.plan import MixturePlan, check_disjoint, plan_hash, recording_ids
-from kbbench.scenes.recipe import Recipe
-from kbbench.scenes.render import render, stem_hashes
+from kbbench.scenes.pack import Job, make_unit
+from kbbench.scenes.plan import mixture_id, recording_ids
+from kbbench.scenes.recipe import SPLITS, Recipe
 from kbbench.scenes.sampling import make_plan
+from kbbench.scenes.store import Storage, Store
+from kbbench.scenes.tables import PlanFile, manifest_schema, plan_file, write_rows
 
-SCENE = "scene.json"
+Unit = TypeVar("Unit")
+
 RENDERERS = ("numpy", "scipy", "pyroomacoustics", "soundfile", "soxr", "sofar", "pyloudnorm")
 """Packages whose version can move a sample."""
 
@@ -47,6 +50,7 @@ def make_dataset(
     workers: Workers,
     progress: Progress = lambda done, total: None,
     folders: Mapping[str, Path] | None = None,
+    storage: Storage | None = None,
 ) -> Dataset:
     """Make a recipe's dataset, or carry on with one; whole mixtures are kept, damaged ones remade.
 
@@ -55,19 +59,22 @@ def make_dataset(
         out: a folder: new, empty, or of this very recipe.
         workers: processes, or a Dask scheduler whose workers see ``out`` and the corpora at the
             same paths; the bytes do not depend on it.
-        progress: told after each mixture.
+        progress: told after each mixture, or each tar.
         folders: of each corpus that does not come with kbbench, by name.
+        storage: ``flac`` or ``tar``; None is what the folder holds, and ``flac`` for a new one.
 
     Raises:
         InputError: the folder holds something else, or a corpus is missing or does not suffice.
     """
-    corpus, plan, header = _begin(recipe, out, folders)
-    rows = _make_mixtures(out, plan, corpus, workers, progress)
-    manifest = pd.json_normalize([rows[row.id] for row in plan])
-    write_parquet(out / MANIFEST, manifest)
-    write_parquet(out / PLAN, pd.DataFrame([row.model_dump() for row in plan]))
-    done = header.model_copy(update={"complete": True, "data_sha256": data_hash(records(manifest))})
+    with _begun(recipe, out, folders, storage) as begun:
+        _make_mixtures(begun, workers, (1, 1), progress)
+        sha256 = _write_manifest(begun.store, recipe)
+        with whole_file(out / PLAN) as partial:
+            begun.plan.copy_to(partial)
+    done = begun.header.model_copy(update={"complete": True, "data_sha256": sha256})
     write_header(out, done)
+    for rest in leftovers(out):
+        rest.unlink(missing_ok=True)
     return Dataset(out, done)
 
 
@@ -78,8 +85,9 @@ def make_shard(
     shard: tuple[int, int],
     progress: Progress = lambda done, total: None,
     folders: Mapping[str, Path] | None = None,
+    storage: Storage | None = None,
 ) -> int:
-    """Make every N-th mixture of a dataset, on one of N machines.
+    """Make every N-th mixture of a dataset, or every N-th tar, on one of N machines.
 
     Shards may share a folder, or have one each, copied together afterwards; :func:`make_dataset`
     then finds the mixtures there, checks them, and completes the folder.
@@ -89,8 +97,9 @@ def make_shard(
         out: as in :func:`make_dataset`.
         workers: as in :func:`make_dataset`.
         shard: (number from 1 to N, N).
-        progress: told after each mixture.
+        progress: told after each mixture, or each tar.
         folders: as in :func:`make_dataset`.
+        storage: as in :func:`make_dataset`.
 
     Returns:
         the number of mixtures in this shard.
@@ -102,30 +111,82 @@ def make_shard(
     number, count = shard
     if not 1 <= number <= count:
         raise ValueError(f"shard {number}/{count}: expected a number from 1 to {count}")
-    corpus, plan, _ = _begin(recipe, out, folders)
-    return len(_make_mixtures(out, plan[number - 1 :: count], corpus, workers, progress))
+    with _begun(recipe, out, folders, storage) as begun:
+        return _make_mixtures(begun, workers, shard, progress)
 
 
-def _begin(
-    recipe: Recipe, out: Path, folders: Mapping[str, Path] | None
-) -> tuple[Corpus, list[MixturePlan], Header]:
-    """Decide everything, and claim the folder."""
+@dataclass(frozen=True)
+class _Begun:
+    """Everything is decided, and the folder is claimed."""
+
+    corpus: Corpus
+    plan: PlanFile
+    header: Header
+    store: Store
+
+
+@contextmanager
+def _begun(
+    recipe: Recipe, out: Path, folders: Mapping[str, Path] | None, storage: Storage | None
+) -> Iterator[_Begun]:
     corpus = load_corpora(recipe.corpora, folders)
-    plan = make_plan(recipe, corpus)
-    check_disjoint(plan)
-    return corpus, plan, _claim(out, _header(recipe, corpus, plan_hash(plan)))
+    with plan_file(make_plan(recipe, corpus)) as plan:
+        header = _claim(out, _header(recipe, corpus, plan.sha256), storage)
+        yield _Begun(corpus, plan, header, STORES[header.storage](out))
 
 
 def _make_mixtures(
-    out: Path, plan: Sequence[MixturePlan], corpus: Corpus, workers: Workers, progress: Progress
-) -> dict[str, dict[str, Any]]:
-    """Manifest rows by id, each mixture made or found whole."""
-    jobs = ((out, row, corpus.only(recording_ids(row), row.head)) for row in plan)
-    rows: dict[str, dict[str, Any]] = {}
-    for row in process_map(_make_mixture, jobs, workers):
-        rows[row["id"]] = row
-        progress(len(rows), len(plan))
-    return rows
+    begun: _Begun, workers: Workers, shard: tuple[int, int], progress: Progress
+) -> int:
+    """Make or find whole every N-th unit; returns how many mixtures these hold."""
+    units = groupby(_ids(begun.header.recipe), key=begun.store.unit)
+    total = sum(sum(1 for _ in unit) for _, unit in _chosen(units, shard))
+    done = 0
+    for count in process_map(make_unit, _jobs(begun, shard), workers):
+        done += count
+        progress(done, total)
+    return done
+
+
+def _jobs(begun: _Begun, shard: tuple[int, int]) -> Iterator[Job]:
+    """The mixtures of each unit, each with the part of the corpus that it needs."""
+    units = groupby(begun.plan.rows(), key=lambda row: begun.store.unit(row.id))
+    for _, rows in _chosen(units, shard):
+        parts = ((row, begun.corpus.only(recording_ids(row), row.head)) for row in rows)
+        yield begun.store, tuple(parts)
+
+
+def _chosen(units: Iterable[Unit], shard: tuple[int, int]) -> Iterator[Unit]:
+    number, count = shard
+    return islice(units, number - 1, None, count)
+
+
+def _ids(recipe: Recipe) -> Iterator[str]:
+    """Of all mixtures, in the plan's order."""
+    for split in SPLITS:
+        for index in range(getattr(recipe.splits, split)):
+            yield mixture_id(split, index)
+
+
+def _write_manifest(store: Store, recipe: Recipe) -> str:
+    """Gather what was written beside the sound; returns the data hash."""
+    digest = DataHash()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for mixture in _ids(recipe):
+            scene = store.scene(mixture)
+            if scene is None:
+                raise InputError(
+                    f"mixture {mixture}: gone from {store.folder} since it was made; "
+                    "run the same command again"
+                )
+            row = manifest_row(scene)
+            digest.add(row)
+            yield row
+
+    with whole_file(store.folder / MANIFEST) as partial:
+        write_rows(partial, manifest_schema(recipe), rows())
+    return digest.sha256
 
 
 def _header(recipe: Recipe, corpus: Corpus, plan_sha256: str) -> Header:
@@ -144,7 +205,7 @@ def _header(recipe: Recipe, corpus: Corpus, plan_sha256: str) -> Header:
     )
 
 
-def _claim(out: Path, header: Header) -> Header:
+def _claim(out: Path, header: Header, storage: Storage | None) -> Header:
     """Make the folder this recipe's, or find that it is; what stands there is never touched."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: a file, expected a new or empty folder")
@@ -155,8 +216,13 @@ def _claim(out: Path, header: Header) -> Header:
         raise InputError(
             f"{out}: holds {_name(found)}, expected {_name(header)}; give another folder"
         )
+    started = found or header.model_copy(update={"storage": storage or header.storage})
+    if storage not in (None, started.storage):
+        raise InputError(
+            f"{out}: holds format {started.storage}, asked for {storage}; "
+            "give another folder, or carry on without asking for a format"
+        )
     out.mkdir(parents=True, exist_ok=True)
-    started = found or header
     write_header(out, started.model_copy(update={"complete": False, "data_sha256": None}))
     return started
 
@@ -167,60 +233,3 @@ def _name(header: Header) -> str:
         f"{recipe.name} version {recipe.version} (recipe {header.recipe_sha256[:8]}, "
         f"plan {header.plan_sha256[:8]}, corpus {header.corpus_sha256[:8]})"
     )
-
-
-def _make_mixture(job: tuple[Path, MixturePlan, Corpus]) -> dict[str, Any]:
-    """Render a mixture, unless it is already there and whole; returns its manifest row."""
-    out, plan, corpus = job
-    final = out / plan.id
-    kept = _kept(final, plan)
-    if kept is not None:
-        return kept
-    scene = render(plan, corpus)
-    row = {
-        "id": plan.id,
-        "plan_sha256": plan_hash([plan]),
-        **_facts(plan),
-        **scene.measured,
-        "sha256": stem_hashes(scene.stems),
-    }
-    final.mkdir(parents=True, exist_ok=True)
-    for name, pcm in scene.stems.items():
-        partial = final / f".{name}.partial"
-        write_flac(partial, pcm)
-        partial.replace(final / f"{name}.flac")
-    write_text(final / SCENE, json.dumps(row, indent=1))
-    return row
-
-
-def _kept(folder: Path, plan: MixturePlan) -> dict[str, Any] | None:
-    """The manifest row of a mixture that is there, planned alike, with every sample in place."""
-    try:
-        row: dict[str, Any] = json.loads((folder / SCENE).read_text(encoding="utf-8"))
-        whole = row["plan_sha256"] == plan_hash([plan]) and all(
-            pcm_sha256(read_pcm(folder / f"{name}.flac")) == sha256
-            for name, sha256 in row["sha256"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return row if whole else None
-
-
-def _facts(plan: MixturePlan) -> dict[str, Any]:
-    """What of the plan a reader of the manifest wants at hand."""
-    length, width, height = plan.room_m
-    return {
-        "split": plan.split,
-        "index": plan.index,
-        "samples": plan.samples,
-        "head": plan.head,
-        "rt60_s": plan.rt60_s,
-        "room_length_m": length,
-        "room_width_m": width,
-        "room_height_m": height,
-        "talkers": [source.name for source in plan.talkers],
-        "azimuths_deg": [source.azimuth_deg for source in plan.talkers],
-        "distances_m": [source.distance_m for source in plan.talkers],
-        "noise_kind": plan.noises[0].kind if plan.noises else None,
-        "noise_sources": len(plan.noises),
-    }

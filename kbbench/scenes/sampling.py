@@ -13,7 +13,7 @@ from typing import Any
 from kbbench.corpora import Corpus, NoiseRecording, Utterance
 from kbbench.errors import InputError
 from kbbench.rng import Stream
-from kbbench.scenes.plan import Clip, EnrollmentNoise, Metres, MixturePlan, SourcePlan
+from kbbench.scenes.plan import Clip, EnrollmentNoise, Metres, MixturePlan, SourcePlan, mixture_id
 from kbbench.scenes.recipe import SPLITS, Listener, Placement, Recipe
 from kbbench.scenes.recipe import Room as RoomRecipe
 from kbbench.units import samples
@@ -22,17 +22,15 @@ PLACEMENT_TRIES = 10_000
 """Draws of a position before a recipe is called impossible."""
 
 
-def make_plan(recipe: Recipe, corpus: Corpus) -> list[MixturePlan]:
-    """All rows of all splits.
+def make_plan(recipe: Recipe, corpus: Corpus) -> Iterator[MixturePlan]:
+    """All rows of all splits, one at a time.
 
     Raises:
         InputError: the corpus has too little of something, or sources do not fit the rooms.
     """
-    return [
-        plan_mixture(recipe, corpus, split, index)
-        for split in SPLITS
-        for index in range(getattr(recipe.splits, split))
-    ]
+    for split in SPLITS:
+        for index in range(getattr(recipe.splits, split)):
+            yield plan_mixture(recipe, corpus, split, index)
 
 
 def plan_mixture(recipe: Recipe, corpus: Corpus, split: str, index: int) -> MixturePlan:
@@ -73,7 +71,7 @@ def plan_mixture(recipe: Recipe, corpus: Corpus, split: str, index: int) -> Mixt
         item for item in corpus.talkers(split, "talker")[talkers[0].talker] if item.id not in mine
     ]
     return MixturePlan(
-        id=f"{split}/{index:05d}",
+        id=mixture_id(split, index),
         recipe=f"{recipe.name}@{recipe.version}",
         split=split,
         index=index,

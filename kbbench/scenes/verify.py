@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kbbench.audio import Pcm, pcm_sha256, read_pcm
+from kbbench.audio import Pcm, pcm_sha256
 from kbbench.errors import InputError
 from kbbench.pool import Progress, process_map
-from kbbench.scenes.dataset import Dataset, manifest_hashes
+from kbbench.scenes.dataset import MANIFEST, Dataset, manifest_hashes
 from kbbench.scenes.field import reverberation_time_s
-from kbbench.scenes.plan import MixturePlan, check_disjoint, plan_hash
+from kbbench.scenes.plan import Disjoint, MixturePlan, PlanHash
 from kbbench.scenes.render import measure
 from kbbench.scenes.room import energy_decay
+from kbbench.scenes.store import Store
+from kbbench.scenes.tables import row_count
 
 LEVEL_TOLERANCE_DB = 0.1
 """Between planned and measured SNR, SIR, loudness; 16-bit rounding moves them by less."""
@@ -52,6 +56,9 @@ class _Checked:
     rt60_error: float
 
 
+_Job = tuple[Store, MixturePlan, dict[str, Any]]
+
+
 def verify_dataset(
     folder: Path, workers: int, progress: Progress = lambda done, total: None
 ) -> Verdict:
@@ -66,38 +73,61 @@ def verify_dataset(
         InputError: it is no dataset, or incomplete, or its plan or manifest cannot be read.
     """
     dataset = Dataset.open(folder)
-    plan = dataset.plan
-    findings = []
-    if plan_hash(plan) != dataset.header.plan_sha256:
-        findings.append("plan.parquet: does not match dataset.json")
-    if dataset.header.recipe.sha256 != dataset.header.recipe_sha256:
-        findings.append("dataset.json: the recipe does not match its hash")
-    if [row.id for row in plan] != [row["id"] for row in dataset.rows]:
-        findings.append("manifest.parquet: its mixtures are not those of plan.parquet")
-    try:
-        check_disjoint(plan)
-    except InputError as error:
-        findings.append(str(error))
-    rows = {row["id"]: row for row in dataset.rows}
-    jobs = [(folder, row, rows[row.id]) for row in plan if row.id in rows]
-    checked: list[_Checked] = []
-    for result in process_map(_check_mixture, jobs, workers):
-        checked.append(result)
-        progress(len(checked), len(jobs))
-    findings += sorted(finding for item in checked for finding in item.findings)
-    return Verdict(
-        mixtures=len(checked),
-        files=sum(item.files for item in checked),
-        findings=tuple(findings),
-        rt60_error=max((item.rt60_error for item in checked), default=0.0),
-    )
+    tables = _Tables(dataset)
+    total = row_count(folder / MANIFEST)
+    mixtures, files, rt60_error = 0, 0, 0.0
+    findings: list[str] = []
+    for checked in process_map(_check_mixture, tables.jobs(), workers):
+        mixtures, files = mixtures + 1, files + checked.files
+        findings += checked.findings
+        rt60_error = max(rt60_error, checked.rt60_error)
+        progress(mixtures, total)
+    return Verdict(mixtures, files, (*tables.findings, *sorted(findings)), rt60_error)
 
 
-def _check_mixture(job: tuple[Path, MixturePlan, dict[str, Any]]) -> _Checked:
-    folder, plan, row = job
-    stems, findings = _read(folder / plan.id, plan, manifest_hashes(row))
+class _Tables:
+    """Plan and manifest, side by side and a row at a time; ``findings`` are there at the end."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._disjoint = Disjoint()
+        self.findings: tuple[str, ...] = ()
+
+    def jobs(self) -> Iterator[_Job]:
+        """Every mixture that is in both, in the same place."""
+        header, store = self._dataset.header, self._dataset.store
+        digest, alike, shared = PlanHash(), True, ""
+        for plan, row in zip_longest(self._dataset.iter_plan(), self._dataset.iter_rows()):
+            if plan is not None:
+                digest.add(plan)
+                shared = shared or self._shared(plan)
+            if plan is None or row is None or plan.id != row["id"]:
+                alike = False
+                continue
+            yield store, plan, row
+        said = {
+            "plan.parquet: does not match dataset.json": digest.sha256 == header.plan_sha256,
+            "dataset.json: the recipe does not match its hash": (
+                header.recipe.sha256 == header.recipe_sha256
+            ),
+            "manifest.parquet: its mixtures are not those of plan.parquet": alike,
+            shared: not shared,
+        }
+        self.findings = tuple(finding for finding, well in said.items() if not well)
+
+    def _shared(self, plan: MixturePlan) -> str:
+        try:
+            self._disjoint.add(plan)
+        except InputError as error:
+            return str(error)
+        return ""
+
+
+def _check_mixture(job: _Job) -> _Checked:
+    store, plan, row = job
+    stems, findings = _read(store, plan, manifest_hashes(row))
     if not findings:
-        findings += _check_sum(plan, stems)
+        findings += _check_sum(store, plan, stems)
         findings += _check_levels(plan, stems, row)
     rt60_error = _rt60_error(plan)
     if rt60_error > RT60_TOLERANCE:
@@ -108,29 +138,34 @@ def _check_mixture(job: tuple[Path, MixturePlan, dict[str, Any]]) -> _Checked:
 
 
 def _read(
-    folder: Path, plan: MixturePlan, hashes: dict[str, str]
+    store: Store, plan: MixturePlan, hashes: dict[str, str]
 ) -> tuple[dict[str, Pcm], list[str]]:
     stems, findings = {}, []
     for name, sha256 in hashes.items():
-        path = folder / f"{name}.flac"
-        if not path.is_file():
-            findings.append(f"{plan.id}: {name}.flac is missing")
+        label = f"{plan.id}: {store.label(plan.id, name)}"
+        if not store.has(plan.id, name):
+            findings.append(f"{label} is missing")
             continue
         try:
-            stems[name] = read_pcm(path)
+            stems[name] = store.read(plan.id, name)
         except InputError:
-            findings.append(f"{plan.id}: {name}.flac is damaged")
+            findings.append(f"{label} is damaged")
             continue
         if pcm_sha256(stems[name]) != sha256:
-            findings.append(f"{plan.id}: {name}.flac does not match its hash in the manifest")
+            findings.append(f"{label} does not match its hash in the manifest")
+    scene = store.scene(plan.id)
+    if scene is None:
+        findings.append(f"{plan.id}: {store.scene_label(plan.id)} is missing or damaged")
+    elif scene["sha256"] != hashes:
+        findings.append(f"{plan.id}: {store.scene_label(plan.id)} does not match the manifest")
     return stems, findings
 
 
-def _check_sum(plan: MixturePlan, stems: dict[str, Pcm]) -> list[str]:
+def _check_sum(store: Store, plan: MixturePlan, stems: dict[str, Pcm]) -> list[str]:
     parts = [stem.astype(np.int64) for name, stem in stems.items() if name not in NO_PART]
     if np.array_equal(np.sum(parts, axis=0), stems["mixture"]):
         return []
-    return [f"{plan.id}: mixture.flac is not the sum of its parts"]
+    return [f"{plan.id}: {store.label(plan.id, 'mixture')} is not the sum of its parts"]
 
 
 def _check_levels(plan: MixturePlan, stems: dict[str, Pcm], row: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ TASKS = ("mini-separation", "mini-target-speech", "mini-enhancement")
 @pytest.fixture(scope="module", params=TASKS)
 def planned(request: pytest.FixtureRequest) -> tuple[Recipe, Corpus, list[MixturePlan]]:
     recipe, corpus = load_recipe(request.param), load_corpus("mini")
-    return recipe, corpus, make_plan(recipe, corpus)
+    return recipe, corpus, list(make_plan(recipe, corpus))
 
 
 Planned = tuple[Recipe, Corpus, list[MixturePlan]]
@@ -152,7 +152,7 @@ def test_an_enrollment_is_of_the_wanted_talker_and_of_no_utterance_in_the_mixtur
 
 def test_noise_talkers_are_heard_nowhere_else() -> None:
     corpus = load_corpus("mini")
-    plan = make_plan(load_recipe("mini-enhancement"), corpus)
+    plan = list(make_plan(load_recipe("mini-enhancement"), corpus))
     talkers = {talker.name for row in plan for talker in row.talkers}
     voices = {n.name for row in plan for n in row.noises if n.kind != "recording"}
     assert voices

@@ -1,34 +1,36 @@
 """A finished dataset folder for the field's other tools.
 
-Lhotse, Kaldi and ESPnet, WebDataset, and a dataset card. Exports point at the dataset's own files,
-and none changes them; shards alone hold copies.
+Lhotse, Kaldi and ESPnet, a dataset card, and the dataset itself in the other form: WebDataset's tar
+shards, or folders of FLAC. Exports point at the dataset's own files, and none changes them; the
+last two alone hold copies.
 """
 
 from __future__ import annotations
 
 import difflib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from kbbench.errors import InputError, one_line
-from kbbench.files import holds_anything, write_bytes
+from kbbench.files import holds_anything
 from kbbench.scenes.dataset import Dataset
-from kbbench.scenes.export.base import Export
+from kbbench.scenes.export.base import Export, Files
 from kbbench.scenes.export.card import card_files
 from kbbench.scenes.export.kaldi import kaldi_files
 from kbbench.scenes.export.lhotse import lhotse_files
-from kbbench.scenes.export.webdataset import webdataset_files
+from kbbench.scenes.export.repack import folder_files, shard_files
 
-FORMATS: dict[str, Callable[[Export], Iterator[tuple[str, bytes]]]] = {
+FORMATS: dict[str, Callable[[Export], Files]] = {
     "lhotse": lhotse_files,
     "kaldi": kaldi_files,
     "card": card_files,
-    "webdataset": webdataset_files,
+    "webdataset": shard_files,
+    "flac": folder_files,
 }
-"""For each format, what makes its files: names in the output folder, and their bytes."""
-WITHOUT_PATHS = ("card", "webdataset")
-"""Formats that hold no path of a sound file."""
+"""For each format, what makes its files."""
+WITH_PATHS = ("lhotse", "kaldi")
+"""Formats that name sound files, by their paths."""
 
 
 def export_dataset(folder: Path, form: str, out: Path, relative: bool = False) -> list[Path]:
@@ -51,7 +53,7 @@ def export_dataset(folder: Path, form: str, out: Path, relative: bool = False) -
     if form not in FORMATS:
         close = difflib.get_close_matches(form, FORMATS, n=1) or list(FORMATS)
         raise InputError(f"format {form!r}: no such format; did you mean {' or '.join(close)}?")
-    if relative and form in WITHOUT_PATHS:
+    if relative and form not in WITH_PATHS:
         raise InputError(f"format {form}: holds no paths to be made relative; leave --relative out")
     dataset = Dataset.open(folder)
     _check_out(out, folder)
@@ -72,7 +74,7 @@ def _check_out(out: Path, folder: Path) -> None:
         raise InputError(f"{out}: inside the dataset {folder}; give a folder outside of it")
 
 
-def _write(out: Path, files: Iterator[tuple[str, bytes]]) -> list[str]:
+def _write(out: Path, files: Files) -> list[str]:
     """Write all files into a folder beside ``out``, which then takes its place."""
     partial = out.with_name(f".{out.name}.partial")
     if partial.exists():  # what a kill left
@@ -80,10 +82,11 @@ def _write(out: Path, files: Iterator[tuple[str, bytes]]) -> list[str]:
     names = []
     partial.mkdir(parents=True)
     try:
-        for name, data in files:
+        for name, pieces in files:
             path = partial / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, data)
+            with path.open("wb") as file:
+                file.writelines(pieces)
             names.append(name)
         for left in out.iterdir() if out.is_dir() else ():  # half-written files of ours alone
             shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from kbbench.errors import InputError
-from kbbench.scenes.dataset import PLAN, Dataset, Mixture
+from kbbench.scenes.dataset import PLAN, REPAIR, Dataset, Mixture
 from kbbench.scenes.plan import MixturePlan, plan_hash
 from kbbench.scenes.recipe import SPLITS
+from kbbench.scenes.store import FlacFolders
 
+Files = Iterator[tuple[str, Iterable[bytes]]]
+"""What an export is made of: names in the output folder, and their bytes, piece by piece."""
 EARS = 2
 """Channels of every stem but the enrollment."""
 
@@ -62,37 +65,45 @@ class Export:
     @property
     def splits(self) -> list[str]:
         """Splits that hold a mixture."""
-        present = {row["split"] for row in self.dataset.rows}
-        return [split for split in SPLITS if split in present]
+        counts = self.dataset.header.recipe.splits
+        return [split for split in SPLITS if getattr(counts, split)]
 
     def items(self, split: str) -> Iterator[Item]:
-        """The mixtures of a split, in order.
+        """The mixtures of a split with the paths of their files, in order, one at a time.
 
         Raises:
-            InputError: a file is missing, or the plan is not the dataset's.
+            InputError: a file is missing, the plan is not the dataset's, or sounds have no file of
+                their own.
         """
-        for mixture in self.dataset.mixtures(split):
-            plan = self._plans[mixture.id]
-            stems = {name: self._stem(mixture, plan, name) for name in mixture.stems}
+        pairs = zip(self.dataset.mixtures(split), self.dataset.iter_plan(split), strict=True)
+        for mixture, plan in pairs:
+            stems = {name: self._stem(plan, name) for name in mixture.stems}
             yield Item(mixture, plan, stems)
 
-    def _stem(self, mixture: Mixture, plan: MixturePlan, name: str) -> Stem:
-        path = self._path(mixture.folder / f"{name}.flac")
+    def path(self, mixture: str, stem: str) -> str:
+        """Of a sound file, as the other tool shall find it.
+
+        Raises:
+            InputError: as :meth:`items`.
+        """
+        file = self._folders.path(mixture, stem)
+        return os.path.relpath(file.resolve(), self.out) if self.relative else str(file.absolute())
+
+    def _stem(self, plan: MixturePlan, name: str) -> Stem:
+        path = self.path(plan.id, name)
         if name == "enrollment":
             return Stem(name, path, 1, plan.enrollment_samples)
         return Stem(name, path, EARS, plan.samples)
 
-    def _path(self, file: Path) -> str:
-        if self.relative:
-            return os.path.relpath(file.resolve(), self.out)
-        return str(file.absolute())
-
     @cached_property
-    def _plans(self) -> dict[str, MixturePlan]:
-        plans = self.dataset.plan
-        if plan_hash(plans) != self.dataset.header.plan_sha256:
+    def _folders(self) -> FlacFolders:
+        """The dataset's files; its plan is the one of its header."""
+        folder, store = self.dataset.folder, self.dataset.store
+        if not isinstance(store, FlacFolders):
             raise InputError(
-                f"{self.dataset.folder / PLAN}: does not match dataset.json; repair it with "
-                "the `kbbench make-data` command that made the folder"
+                f"{folder}: holds tar shards, and this format names one file a sound; unpack them "
+                f"first: `kbbench export {folder} --format flac --out FOLDER`"
             )
-        return {plan.id: plan for plan in plans}
+        if plan_hash(self.dataset.iter_plan()) != self.dataset.header.plan_sha256:
+            raise InputError(f"{folder / PLAN}: does not match dataset.json; {REPAIR}")
+        return store

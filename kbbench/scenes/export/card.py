@@ -7,13 +7,13 @@ https://docs.mlcommons.org/croissant/docs/croissant-spec-1.0.html.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from kbbench.scenes.dataset import Header
-from kbbench.scenes.export.base import Export
+from kbbench.scenes.export.base import Export, Files
 from kbbench.scenes.export.croissant import croissant
 from kbbench.scenes.recipe import SPLITS, Recipe, available, load_recipe
+from kbbench.scenes.store import Storage
 
 SIZES = (
     (1_000, "n<1K"),
@@ -23,16 +23,23 @@ SIZES = (
 )
 """Hugging Face's size categories and the number of rows that each stays below."""
 LARGEST = "n>1M"
+WHERE: dict[Storage, str] = {
+    "flac": "The folder `SPLIT/INDEX` holds",
+    "tar": "The tars in `SPLIT` hold, as `INDEX.NAME.flac`,",
+}
+"""How the card says where sound lies."""
 
 
-def card_files(export: Export) -> Iterator[tuple[str, bytes]]:
+def card_files(export: Export) -> Files:
     """``README.md`` and ``croissant.json``; both name the dataset's files as lying beside them."""
     for split in export.splits:
-        for _ in export.items(split):  # a card of a folder that lacks a file would be untrue
+        for _ in export.dataset.mixtures(
+            split
+        ):  # a card of a folder that lacks a file would be untrue
             pass
-    yield "README.md", _readme(export.dataset.header).encode("utf-8")
+    yield "README.md", [_readme(export.dataset.header).encode("utf-8")]
     text = json.dumps(croissant(export.dataset), indent=1, ensure_ascii=False, allow_nan=False)
-    yield "croissant.json", f"{text}\n".encode()
+    yield "croissant.json", [f"{text}\n".encode()]
 
 
 def _readme(header: Header) -> str:
@@ -79,7 +86,7 @@ Made by kbbench {header.kbbench} with {versions}.
 {rows}
 
 `manifest.parquet` has one row a mixture: SHA-256 of the samples of each sound file, levels, room,
-talkers and angles. `plan.parquet` has everything that was drawn. The folder `SPLIT/INDEX` holds
+talkers and angles. `plan.parquet` has everything that was drawn. {WHERE[header.storage]}
 each mixture's FLAC files: `mixture`, `source-0` and on (references of the wanted talkers),
 `reverberation-0` and on (what a reference leaves out), `other-1` and on (other talkers), `noise`
 and `enrollment`, as far as the recipe has them.
@@ -98,6 +105,7 @@ def _making(header: Header) -> str:
     known = recipe.name in available() and load_recipe(recipe.name) == recipe
     layouts = recipe.corpora.layouts().items()
     given = "".join(f" --corpus {name}=FOLDER" for name, layout in layouts if layout.find)
+    given += " --format tar" if header.storage == "tar" else ""
     source = recipe.name if known else "recipe.toml"
     first = "This recipe comes with kbbench" if known else "Save this as `recipe.toml`"
     return f"""## Make it again

@@ -44,7 +44,7 @@ FILES = {
 }
 """Description and media type of each file that is listed."""
 FIELDS = {
-    "id": "SPLIT/INDEX, also the folder of the mixture's FLAC files.",
+    "id": "SPLIT/INDEX, by which the mixture's FLAC files are named.",
     "plan_sha256": "SHA-256 of the mixture's plan.",
     "split": "train, validation or test.",
     "index": "Number of the mixture in its split.",
@@ -92,7 +92,9 @@ def croissant(dataset: Dataset) -> dict[str, Any]:
 
 
 def _file(folder: Path, name: str) -> dict[str, Any]:
-    data = (folder / name).read_bytes()
+    path = folder / name
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     description, media_type = FILES[name]
     return {
         "@type": "cr:FileObject",
@@ -100,9 +102,9 @@ def _file(folder: Path, name: str) -> dict[str, Any]:
         "name": name,
         "description": description,
         "contentUrl": name,
-        "contentSize": f"{len(data)} B",
+        "contentSize": f"{path.stat().st_size} B",
         "encodingFormat": media_type,
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": sha256,
     }
 
 

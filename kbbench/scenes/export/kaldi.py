@@ -7,10 +7,13 @@ ESPnet, egs2/TEMPLATE/enh1 and tse1 (``spk1.scp``, ``noise1.scp``, ``enroll_spk1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from kbbench.errors import InputError
-from kbbench.scenes.export.base import Export, Item, Stem
+from kbbench.scenes.export.base import Export, Files, Item
 from kbbench.units import SAMPLE_RATE
 
 JOINED = "-"
@@ -18,7 +21,7 @@ JOINED = "-"
 puts before it: so utterances are in one order by their ids and by their talkers, as Kaldi asks."""
 
 
-def kaldi_files(export: Export) -> Iterator[tuple[str, bytes]]:
+def kaldi_files(export: Export) -> Files:
     """Every file of every split.
 
     An utterance is a mixture. Its speaker is the wanted talker; in separation all of them, joined
@@ -30,37 +33,59 @@ def kaldi_files(export: Export) -> Iterator[tuple[str, bytes]]:
     """
     owners: dict[str, tuple[str, ...]] = {}
     for split in export.splits:
-        tables: dict[str, dict[str, str]] = {}
+        lines: list[_Line] = []
+        sounds: dict[str, str] = {}
         for item in export.items(split):
             speaker = _speaker(item, owners)
             utterance = f"{speaker}{JOINED}{item.name}"
-            for name, value in _lines(item, speaker):
-                tables.setdefault(name, {})[utterance] = value
-        tables["spk2utt"] = _spk2utt(tables["utt2spk"])
-        for name, table in sorted(tables.items()):
-            text = "".join(f"{key} {table[key]}\n" for key in sorted(table))
-            yield f"{split}/{name}", text.encode("utf-8")
+            lines.append(_Line(utterance, speaker, item.plan.id, item.plan.samples / SAMPLE_RATE))
+            sounds = _sounds(item)
+        lines.sort()
+        for name, stem in sounds.items():
+            paths = (export.path(line.mixture, stem) for line in lines)
+            yield f"{split}/{name}", _table(lines, map(_checked, paths))
+        yield f"{split}/utt2spk", _table(lines, (line.speaker for line in lines))
+        yield f"{split}/utt2dur", _table(lines, (str(line.duration_s) for line in lines))
+        yield f"{split}/spk2utt", _spk2utt(lines)
 
 
-def _lines(item: Item, speaker: str) -> Iterator[tuple[str, str]]:
-    """For each file, what it says of a mixture."""
-    yield "wav.scp", _checked(item.stems["mixture"])
+class _Line(NamedTuple):
+    """What is kept of each mixture of a split, to be put in order; a few words each."""
+
+    utterance: str
+    speaker: str
+    mixture: str
+    duration_s: float
+
+
+def _sounds(item: Item) -> dict[str, str]:
+    """For each file of paths, the stem whose paths it holds; the same for all mixtures."""
+    sounds = {"wav.scp": "mixture"}
     for number, stem in enumerate(item.talkers, start=1):
-        yield f"spk{number}.scp", _checked(stem)
+        sounds[f"spk{number}.scp"] = stem.name
     for name, part in (("noise1.scp", "noise"), ("enroll_spk1.scp", "enrollment")):
         if part in item.stems:
-            yield name, _checked(item.stems[part])
-    yield "utt2spk", speaker
-    yield "utt2dur", str(item.plan.samples / SAMPLE_RATE)
+            sounds[name] = part
+    return sounds
 
 
-def _checked(stem: Stem) -> str:
-    if re.search(r"\s", stem.path):
+def _table(lines: Sequence[_Line], values: Iterable[str]) -> Iterator[bytes]:
+    for line, value in zip(lines, values, strict=True):
+        yield f"{line.utterance} {value}\n".encode()
+
+
+def _spk2utt(lines: Sequence[_Line]) -> Iterator[bytes]:
+    for speaker, theirs in groupby(lines, key=attrgetter("speaker")):
+        yield f"{speaker} {' '.join(line.utterance for line in theirs)}\n".encode()
+
+
+def _checked(path: str) -> str:
+    if re.search(r"\s", path):
         raise InputError(
-            f"{stem.path!r}: white space in a path, which Kaldi cannot have; "
+            f"{path!r}: white space in a path, which Kaldi cannot have; "
             "move the dataset, or try --relative"
         )
-    return stem.path
+    return path
 
 
 def _speaker(item: Item, owners: dict[str, tuple[str, ...]]) -> str:
@@ -74,10 +99,3 @@ def _speaker(item: Item, owners: dict[str, tuple[str, ...]]) -> str:
             "rename one in the corpus"
         )
     return speaker
-
-
-def _spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for utterance in sorted(utt2spk):
-        found.setdefault(utt2spk[utterance], []).append(utterance)
-    return {speaker: " ".join(utterances) for speaker, utterances in found.items()}

@@ -9,24 +9,25 @@ Source: https://lhotse.readthedocs.io (Recording, SupervisionSegment, MultiCut a
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kbbench.scenes.export.base import Export, Item, Stem
+from kbbench.scenes.export.base import Export, Files, Item, Stem
 from kbbench.scenes.plan import Clip, SourcePlan
 from kbbench.units import SAMPLE_RATE
 
 FACTS = ("rt60_s", "level_lufs", "peak_dbfs", "sir_db", "snr_db", "head", "noise_kind")
 """Columns of the manifest that each cut carries, where they have a value."""
+GZIP = 16 + zlib.MAX_WBITS
+"""What zlib calls a gzip file."""
 UNALIGNED = "enrollment"
 """The stem whose time is not the mixture's; Lhotse takes others to be cut together with it."""
 
 
-def lhotse_files(export: Export) -> Iterator[tuple[str, bytes]]:
+def lhotse_files(export: Export) -> Files:
     """Recordings, supervisions and cuts of every split.
 
     - A recording is one sound file: ``test-00017-mixture``, ``test-00017-source-0`` and so on.
@@ -47,13 +48,13 @@ def lhotse_files(export: Export) -> Iterator[tuple[str, bytes]]:
             yield f"{name}_{kind}_{split}.jsonl.gz", _jsonl_gz(entries)
 
 
-def _jsonl_gz(entries: Iterable[dict[str, Any]]) -> bytes:
+def _jsonl_gz(entries: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """One entry a line, packed; no time and no name in the header, so that bytes repeat."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as file:
-        for entry in entries:
-            file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-    return buffer.getvalue()
+    packer = zlib.compressobj(wbits=GZIP)
+    for entry in entries:
+        yield packer.compress(json.dumps(entry, ensure_ascii=False, allow_nan=False).encode())
+        yield packer.compress(b"\n")
+    yield packer.flush()
 
 
 def _recordings(item: Item) -> list[dict[str, Any]]:
