@@ -144,13 +144,13 @@ def in_shards(make: Maker, out: Path) -> int:
 
 
 def on_dask(make: Maker, out: Path) -> int:
-    """Two workers and one more that is killed on its way."""
+    """A worker for each core, of which one is killed on its way; its nanny starts another."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=cores(), threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=cores(), threads_per_worker=1, dashboard_address=":0") as cluster:
         running = make.start(out, "--dask", cluster.scheduler_address)
         time.sleep(25)
-        next(iter(cluster.workers.values())).process.kill()
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
         if running.wait() != 0:
             raise SystemExit("make-data --dask failed; run it by hand")
     return 1

@@ -2,7 +2,7 @@
 
 Rendering is replaced by a click of 16 samples. What remains is what the parent process does: it
 samples, checks and hashes the plan, hands out the work, writes plan and manifest; then it opens the
-dataset and goes through its mixtures, twice (the second time for a dataset card). From the repository's root:
+dataset and goes through its mixtures, twice (the second time for a dataset card).
 
     python benchmarks/planning.py [--recipe NAME] [COUNT ...]
 """
