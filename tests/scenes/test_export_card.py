@@ -28,7 +28,7 @@ def test_the_card_says_all(tmp_path: Path, tiny_dataset: Data) -> None:
     _, front, body = text.split("---\n", 2)
     for line in ("license: other", "- audio-to-audio", "- n<1K"):
         assert line in front.splitlines()
-    assert 'pretty_name: "kbbench mini-enhancement version 1"' in front
+    assert 'pretty_name: "kbbench mini-enhancement version 2"' in front
     for digest in (header.recipe_sha256, header.corpus_sha256, header.plan_sha256):
         assert digest in body
     assert header.data_sha256 is not None
