@@ -54,6 +54,17 @@ def test_there_is_one_row_a_mixture_source_channel_and_condition(oracle_run: Pat
         assert (scores[metric].isna() == scores[f"{metric}_reason"].notna()).all()
 
 
+def test_the_summary_breaks_the_improvement_down(oracle_run: Path) -> None:
+    scores = pd.read_parquet(oracle_run / "scores.parquet")
+    summary = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    assert {group.fact for group in summary.breakdowns} >= {"sir_db", "rt60_s", "angle_deg"}
+    for fact in {group.fact for group in summary.breakdowns}:
+        groups = [group for group in summary.breakdowns if group.fact == fact]
+        assert sum(group.mixtures for group in groups) == scores["mixture"].nunique()
+        for group in groups:
+            assert list(group.figures) == ["small", "large", "boosted@6"]
+
+
 def test_the_summary_follows_from_the_rows(oracle_run: Path) -> None:
     scores = pd.read_parquet(oracle_run / "scores.parquet")
     summary = Summary.model_validate_json((oracle_run / "summary.json").read_text())

@@ -18,6 +18,7 @@ from kbbench.files import write_parquet, write_text
 from kbbench.metrics import best_permutation
 from kbbench.pool import Progress, cores, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
+from kbbench.results.breakdown import break_down, facts_of
 from kbbench.results.summary import with_improvements
 from kbbench.runner import Batch, Condition, Runner, find_device, read_batch
 
@@ -151,13 +152,16 @@ def _keep_audio(
 
 def _summary(run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int) -> Summary:
     conditions = [(MIXTURE, None), *((c.name, c.delay_chunks) for c in run.conditions)]
+    headline = f"boosted@{run.headline}"
+    facts = [facts_of(mixture.row) for mixture in run.mixtures]
     return Summary(
         format=folder.FORMAT,
         kbbench=__version__,
         triple=run.facts_of_triple(hint_bits_per_chunk),
         data=run.facts_of_data(),
         run_sha256=run.sha256,
-        headline_condition=f"boosted@{run.headline}",
+        headline_condition=headline,
         versions=versions(),
+        breakdowns=tuple(break_down(scores, facts, ("small", "large", headline))),
         **summarize(scores, conditions, {c.name: run.link(c) for c in run.conditions}),
     )

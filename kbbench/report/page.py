@@ -9,7 +9,14 @@ import jinja2
 
 from kbbench.files import write_text
 from kbbench.report.plot import improvement_svg
-from kbbench.report.rows import COLUMNS, percent, summary_rows, title
+from kbbench.report.rows import (
+    COLUMNS,
+    breakdown_columns,
+    breakdown_rows,
+    percent,
+    summary_rows,
+    title,
+)
 from kbbench.results import Summary
 
 PAGE, PLOT = "report.html", "improvement.svg"
@@ -42,6 +49,8 @@ def write_report(summary: Summary, out: Path, attribution: str) -> Path:
         title=title(summary),
         columns=COLUMNS,
         rows=summary_rows(summary),
+        breakdown_columns=breakdown_columns(summary),
+        breakdown_rows=breakdown_rows(summary),
         headline=percent(summary.gap_closed.get(summary.headline_condition)),
         plot=plot[plot.index("<svg") :],
         signals=SIGNALS,

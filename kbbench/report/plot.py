@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from kbbench.results import Summary
-from kbbench.results.summary import Figure
+from kbbench.results.figure import Figure
 from kbbench.units import milliseconds
 
 COLOURS = {"large": "#0f766e", "boosted": "#c2410c", "small": "#1d4ed8", "control": "#6b7280"}

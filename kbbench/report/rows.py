@@ -5,7 +5,9 @@ from __future__ import annotations
 from math import floor
 
 from kbbench.results import Summary
-from kbbench.results.summary import Figure, Link
+from kbbench.results.breakdown import FACTS
+from kbbench.results.figure import Figure
+from kbbench.results.summary import Link
 from kbbench.units import milliseconds
 
 COLUMNS = (
@@ -67,6 +69,21 @@ def summary_rows(summary: Summary) -> list[tuple[str, ...]]:
             )
         )
     return rows
+
+
+def breakdown_rows(summary: Summary) -> list[tuple[str, ...]]:
+    """One row a group of mixtures: fact, group, mixtures, and SI-SDRi under each condition."""
+    rows = []
+    for item in summary.breakdowns:
+        figures = (number(figure, 2, interval=True) for figure in item.figures.values())
+        rows.append((FACTS[item.fact], item.group, str(item.mixtures), *figures))
+    return rows
+
+
+def breakdown_columns(summary: Summary) -> tuple[str, ...]:
+    """Columns of :func:`breakdown_rows`."""
+    conditions = summary.breakdowns[0].figures if summary.breakdowns else {}
+    return ("mixtures by", "group", "mixtures", *(f"{name}, SI-SDRi dB" for name in conditions))
 
 
 def delay_text(condition: str, delay_chunks: int | None) -> str:

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
-from kbbench.results.confidence import bootstrap
-from kbbench.results.summary import DIGITS, Figure
+from kbbench.results.figure import Figure, Part, figure_of
 
 PARTS = 3
 """Groups of equally many mixtures that a number is cut into."""
@@ -30,7 +27,7 @@ FACTS = {
 """What mixtures are broken down by, where they have it."""
 
 
-class Group(BaseModel):
+class Group(Part):
     """Mixtures that are alike, and the mean improvement under each condition.
 
     Args:
@@ -39,8 +36,6 @@ class Group(BaseModel):
         mixtures: in it.
         figures: SI-SDR improvement by condition.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fact: str
     group: str
@@ -100,18 +95,7 @@ def _group(
     scores: pd.DataFrame, fact: str, label: str, mixtures: set[str], conditions: Sequence[str]
 ) -> Group:
     rows = scores[scores["mixture"].isin(mixtures)]
-    figures = {name: _figure(rows[rows["condition"] == name]) for name in conditions}
+    figures = {
+        name: figure_of(rows[rows["condition"] == name], METRIC, "dB") for name in conditions
+    }
     return Group(fact=fact, group=label, mixtures=len(mixtures), figures=figures)
-
-
-def _figure(rows: pd.DataFrame) -> Figure:
-    by_mixture = rows.groupby("mixture", sort=True)[METRIC].mean().to_numpy(dtype=np.float64)
-    interval = bootstrap(lambda means: means[..., 0], by_mixture[:, None])
-    scored = int(rows[METRIC].notna().sum())
-    if interval is None:
-        reason = "no mixture has a value"
-        return Figure(value=None, unit="dB", planned=len(rows), scored=scored, reason=reason)
-    value, low, high = (
-        round(number, DIGITS) + 0.0 for number in (interval.value, interval.low, interval.high)
-    )
-    return Figure(value=value, low=low, high=high, unit="dB", planned=len(rows), scored=scored)

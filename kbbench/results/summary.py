@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from kbbench.channel import LinkStatistics
 from kbbench.metrics import METRICS
+from kbbench.results.breakdown import Group
 from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
+from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, rounded
 from kbbench.units import milliseconds
 
 MIXTURE = "mixture"
@@ -21,31 +22,9 @@ IMPROVED = ("si_sdr", "snr", "pesq_wb", "stoi", "estoi")
 """Metrics whose improvement over the mixture is given too, as ``<name>_i``."""
 SMALLEST_GAP_DB = 0.1
 """A large model so little better than the small one leaves no gap to close."""
-DIGITS = 6
-"""Decimals of every figure in a summary."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Figure(_Part):
-    """A mean over mixtures with its confidence interval, and how many scores it rests on.
-
-    ``value`` is None where there is no figure, and ``reason`` then says why. ``planned`` and
-    ``scored`` count records: mixture x source x channel.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    unit: str
-    planned: int
-    scored: int
-    reason: str | None = None
-
-
-class Link(_Part):
+class Link(Part):
     """What the link did to hints, over all chunks of all mixtures.
 
     Ages are of the hint that the device has, over chunks that have one; None where none has.
@@ -75,7 +54,7 @@ class Link(_Part):
         )
 
 
-class ConditionSummary(_Part):
+class ConditionSummary(Part):
     """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link."""
 
     condition: str
@@ -84,11 +63,12 @@ class ConditionSummary(_Part):
     link: Link | None = None
 
 
-class Summary(_Part):
+class Summary(Part):
     """``summary.json``: the same run gives the same text.
 
     ``gap_closed`` has one figure a boosted condition: (boosted - small) / (large - small) of mean
-    SI-SDR improvement.
+    SI-SDR improvement; ``breakdowns`` has that improvement for mixtures that are alike, under small,
+    large and the headline condition.
     """
 
     format: int
@@ -99,6 +79,7 @@ class Summary(_Part):
     headline_condition: str
     conditions: list[ConditionSummary]
     gap_closed: dict[str, Figure]
+    breakdowns: tuple[Group, ...] = ()
     confidence_level: float
     bootstrap_resamples: int
     versions: dict[str, str]
@@ -132,10 +113,10 @@ def summarize(
         rows = records[records["condition"] == name]
         figures = {}
         for metric in METRICS.values():
-            figures[metric.name] = _figure(rows, metric.name, metric.unit)
+            figures[metric.name] = figure_of(rows, metric.name, metric.unit)
             if metric.name in IMPROVED and name != MIXTURE:
                 column = f"{metric.name}_i"
-                figures[column] = _figure(rows, column, metric.unit)
+                figures[column] = figure_of(rows, column, metric.unit)
         link = (links or {}).get(name)
         summaries.append(
             ConditionSummary(condition=name, delay_chunks=delay, figures=figures, link=link)
@@ -158,24 +139,10 @@ def with_improvements(records: pd.DataFrame) -> pd.DataFrame:
     return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(IMPROVED)})
 
 
-def _by_mixture(rows: pd.DataFrame, column: str) -> pd.Series:
-    """One value a mixture: the mean over its sources and channels that have one."""
-    return rows.groupby("mixture", sort=True)[column].mean()
-
-
-def _figure(rows: pd.DataFrame, column: str, unit: str) -> Figure:
-    scored = int(rows[column].notna().sum())
-    interval = bootstrap(lambda means: means[..., 0], _table(_by_mixture(rows, column)))
-    counts = {"unit": unit, "planned": len(rows), "scored": scored}
-    if interval is None:
-        return Figure(value=None, reason="no mixture has a value", **counts)
-    return _rounded(interval.value, interval.low, interval.high, counts)
-
-
 def _gap(records: pd.DataFrame, name: str) -> Figure:
     """Gap closed: pair by pair on the mixtures that all three have a value for."""
     columns = [
-        _by_mixture(records[records["condition"] == condition], "si_sdr_i")
+        by_mixture(records[records["condition"] == condition], "si_sdr_i")
         for condition in (name, "small", "large")
     ]
     table = _table(*columns)
@@ -190,14 +157,8 @@ def _gap(records: pd.DataFrame, name: str) -> Figure:
     interval = bootstrap(lambda m: (m[..., 0] - m[..., 1]) / (m[..., 2] - m[..., 1]), table)
     if interval is None:
         return Figure(value=None, reason="the gap is not finite in every resample", **counts)
-    return _rounded(interval.value, interval.low, interval.high, counts)
+    return rounded(interval, counts)
 
 
 def _table(*columns: pd.Series) -> NDArray[np.float64]:
     return pd.concat(columns, axis=1).to_numpy(dtype=np.float64)
-
-
-def _rounded(value: float, low: float, high: float, counts: dict[str, Any]) -> Figure:
-    # Adding zero makes a negative zero positive.
-    value, low, high = (round(number, DIGITS) + 0.0 for number in (value, low, high))
-    return Figure(value=value, low=low, high=high, **counts)

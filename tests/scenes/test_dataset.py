@@ -150,7 +150,8 @@ def test_an_incomplete_folder_says_how_to_carry_on(made: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(made: Path, tmp_path: Path) -> None:
     before = contents(made)
     with pytest.raises(
-        InputError, match=r"holds mini-enhancement version [0-9]+ .* expected mini-separation .* give"
+        InputError,
+        match=r"holds mini-enhancement version [0-9]+ .* expected mini-separation .* give",
     ):
         make_dataset(tiny_recipe("separation"), made, workers=1)
     assert contents(made) == before
