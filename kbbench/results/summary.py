@@ -67,8 +67,7 @@ class Summary(Part):
     """``summary.json``: the same run gives the same text.
 
     ``gap_closed`` has one figure a boosted condition: (boosted - small) / (large - small) of mean
-    SI-SDR improvement; ``breakdowns`` has that improvement for mixtures that are alike, under small,
-    large and the headline condition.
+    SI-SDR improvement; ``breakdowns`` has that improvement for mixtures that are alike.
     """
 
     format: int
