@@ -19,7 +19,11 @@ from kbbench.scenes.recipe import Room as RoomRecipe
 from kbbench.units import samples
 
 PLACEMENT_TRIES = 10_000
-"""Draws of a position before a recipe is called impossible."""
+"""Draws of all positions before another room is drawn."""
+ROOM_TRIES = 5
+"""Rooms in which no place is found before a recipe is called impossible."""
+Layout = tuple[Metres, float, list[dict[str, Any]]]
+"""Head, yaw and each source's spot."""
 
 
 def make_plan(recipe: Recipe, corpus: Corpus) -> Iterator[MixturePlan]:
@@ -44,13 +48,12 @@ def plan_mixture(recipe: Recipe, corpus: Corpus, split: str, index: int) -> Mixt
         return Stream(recipe.name, recipe.version, split, index, stage)
 
     length = samples(recipe.duration_s)
-    room, rt60_s = _draw_room(recipe.room, stream("room"))
     talkers = _draw_talkers(recipe, corpus, split, stream("talkers"))
     noises = _draw_noises(recipe, corpus, split, stream("noise"), length)
     placements: list[Placement] = [recipe.talkers] * len(talkers)
     placements += [recipe.noise] * len(noises) if recipe.noise else []
-    listener, yaw, spots = _place(
-        room, recipe.room.wall_margin_m, recipe.listener, placements, stream("places")
+    room, rt60_s, (listener, yaw, spots) = _draw_scene(
+        recipe, placements, stream("room"), stream("places")
     )
     levels = stream("levels")
     sir = recipe.talkers.sir_db
@@ -94,6 +97,25 @@ def plan_mixture(recipe: Recipe, corpus: Corpus, split: str, index: int) -> Mixt
         ),
         level_lufs=round(levels.uniform(*recipe.level.mixture_lufs), 2),
         peak_dbfs=recipe.level.peak_dbfs,
+    )
+
+
+def _draw_scene(
+    recipe: Recipe, placements: Sequence[Placement], rooms: Stream, places: Stream
+) -> tuple[Metres, float, Layout]:
+    """A room and its reverberation time, and where all stand in it.
+
+    A room in which many sources find no place, such as a narrow one, is drawn anew.
+    """
+    for _ in range(ROOM_TRIES):
+        room, rt60_s = _draw_room(recipe.room, rooms)
+        layout = _place(room, recipe.room.wall_margin_m, recipe.listener, placements, places)
+        if layout is not None:
+            return room, rt60_s, layout
+    raise InputError(
+        f"recipe {recipe.name}: {len(placements)} sources found no place in {ROOM_TRIES} rooms "
+        f"such as {room} m, {PLACEMENT_TRIES} tries in each; widen the rooms, or lower "
+        "distance_m, min_separation_deg or wall_margin_m"
     )
 
 
@@ -187,8 +209,8 @@ def _place(
     listener: Listener,
     placements: Sequence[Placement],
     stream: Stream,
-) -> tuple[Metres, float, list[dict[str, Any]]]:
-    """Head, yaw and each source's spot, all inside the room and apart from each other."""
+) -> Layout | None:
+    """Head, yaw and each source's spot, all inside the room and apart; None where none is found."""
     for _ in range(PLACEMENT_TRIES):
         x, y = (round(stream.uniform(margin_m, side - margin_m), 3) for side in room[:2])
         head = (x, y, round(stream.uniform(*listener.height_m), 3))
@@ -207,10 +229,7 @@ def _place(
         else:
             if _inside(head, room, margin_m):
                 return head, yaw, spots
-    raise InputError(
-        f"rooms such as {room} m: {len(placements)} sources found no place in {PLACEMENT_TRIES} "
-        "tries; widen the rooms, or lower distance_m, min_separation_deg or wall_margin_m"
-    )
+    return None
 
 
 def _draw_spot(

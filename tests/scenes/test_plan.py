@@ -9,6 +9,8 @@ import pytest
 
 from kbbench.corpora import Corpus, load_corpus
 from kbbench.errors import InputError
+from kbbench.rng import Stream
+from kbbench.scenes import sampling
 from kbbench.scenes.plan import MixturePlan, SourcePlan, check_disjoint, plan_hash
 from kbbench.scenes.recipe import SPLITS, Recipe, load_recipe
 from kbbench.scenes.sampling import make_plan, plan_mixture
@@ -182,6 +184,25 @@ def test_a_corpus_with_too_little_is_refused() -> None:
         with pytest.raises(InputError, match=message):
             for index in range(20):
                 plan_mixture(recipe, poor, "test", index)
+
+
+def test_a_room_in_which_no_place_is_found_is_drawn_anew(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One try a room: most rooms are given up, and all stand in the one that is kept."""
+    recipe, corpus, _ = planned
+    monkeypatch.setattr(sampling, "PLACEMENT_TRIES", 1)
+    monkeypatch.setattr(sampling, "ROOM_TRIES", 100_000)
+    moved = 0
+    for index in range(20):
+        row = sampling.plan_mixture(recipe, corpus, "train", index)
+        spots = [source.position_m for source in (*row.talkers, *row.noises)]
+        for spot in [*spots, row.listener_m]:
+            assert all(0.4 <= at <= side - 0.4 for at, side in zip(spot, row.room_m, strict=True))
+        stream = Stream(recipe.name, recipe.version, "train", index, "room")
+        first = round(stream.uniform(*recipe.room.length_m), 3)
+        moved += row.room_m[0] != first
+    assert moved > 3
 
 
 # Drawn on Linux x86-64 with NumPy 2.4 on 2026-11-25, recipes of version 2. A change here is a
