@@ -78,8 +78,10 @@ class LoadedTriple:
         return boosted
 
 
-def load_triple(path: Path, task: str) -> LoadedTriple:
+def load_triple(path: Path, task: str | None) -> LoadedTriple:
     """Run a user's file and call its ``triple()``, or ``triple(task=...)`` where it takes one.
+
+    Without a task, the triple is what the file makes by itself.
 
     Raises:
         ModelError: no such file, no ``triple``, it raised, or it is for another task.
@@ -115,14 +117,14 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
-def _call(path: Path, module: ModuleType, task: str) -> Any:
+def _call(path: Path, module: ModuleType, task: str | None) -> Any:
     function = getattr(module, "triple", None)
     if not callable(function):
         raise ModelError(
             f"{path}: no function triple(); define one that returns kbbench.models.Triple"
         )
     try:
-        if "task" in inspect.signature(function).parameters:
+        if task is not None and "task" in inspect.signature(function).parameters:
             return function(task=task)
         return function()
     except Exception as error:
@@ -131,14 +133,14 @@ def _call(path: Path, module: ModuleType, task: str) -> Any:
         ) from error
 
 
-def _check(path: Path, triple: Any, task: str) -> None:
+def _check(path: Path, triple: Any, task: str | None) -> None:
     if not isinstance(triple, Triple):
         raise ModelError(
             f"{path}: triple() returned {type(triple).__name__}, expected kbbench.models.Triple"
         )
     if triple.task not in TASKS:
         raise ModelError(f"{path}: task {triple.task!r}, expected one of {', '.join(TASKS)}")
-    if triple.task != task:
+    if task is not None and triple.task != task:
         raise ModelError(
             f"{path}: a triple for {triple.task}, the data is for {task}; give data of its task"
         )
