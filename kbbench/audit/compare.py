@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kbbench.units import CHUNK, chunk_count
+from kbbench.units import CHUNK
 
 SAME_SHAPE = 1e-5
 """Two runs of one shape: a difference under this share of the output's peak is rounding.
@@ -23,7 +23,7 @@ on. Measured for float32 GRU, convolution and attention: under 1e-5, hence a fac
 """
 
 
-def by_chunk(first: Tensor, second: Tensor, output: str) -> Tensor:
+def by_chunk(first: Tensor, second: Tensor, output: str, before: int | None = None) -> Tensor:
     """Largest difference in each chunk, as a share of the peak of both; NaN counts as infinite.
 
     Args:
@@ -31,21 +31,23 @@ def by_chunk(first: Tensor, second: Tensor, output: str) -> Tensor:
         second: the same shape.
         output: which of the two it is. Each source, ear or feature is held to its own peak, so
             that a large one does not hide a small one.
+        before: a chunk; none from it on is looked at.
 
     Returns:
-        (B, K), 0 where all is equal to the last bit.
+        (B, K), or (B, before): 0 where all is equal to the last bit.
     """
     a, b = _time_last(first, output), _time_last(second, output)
-    if a.shape[1] == 0:
-        return torch.zeros(a.shape[0], chunk_count(a.shape[2]))
-    difference = (a - b).abs()
-    difference = torch.where(a == b, 0.0, difference.nan_to_num(nan=torch.inf, posinf=torch.inf))
+    chunk = CHUNK if output == "estimates" else 1
+    samples = min(a.shape[-1], (before or a.shape[-1]) * chunk)
+    chunks = -(-samples // chunk)
+    x, y = a[..., :samples], b[..., :samples]
+    if a.shape[1] == 0 or torch.equal(x, y):
+        return torch.zeros(len(a), chunks)
     peak = torch.maximum(_peak(a), _peak(b))
+    difference = (x - y).abs_().nan_to_num_(nan=torch.inf, posinf=torch.inf)
     share = torch.where(difference > 0, difference / peak, 0.0)
-    if output == "hints":
-        return share.amax(1)
-    padded = torch.nn.functional.pad(share, (0, -share.shape[-1] % CHUNK))
-    return padded.unfold(-1, CHUNK, CHUNK).amax(dim=(1, 3))
+    padded = torch.nn.functional.pad(share, (0, chunks * chunk - samples))
+    return padded.unfold(-1, chunk, chunk).amax(dim=(1, 3))
 
 
 def first_chunk(difference: Tensor, tolerance: float) -> Tensor:
@@ -56,18 +58,20 @@ def first_chunk(difference: Tensor, tolerance: float) -> Tensor:
 
 def first_sample(first: Tensor, second: Tensor, chunk: int, tolerance: float) -> int:
     """The first changed sample of estimates (S, C, T) that differ from a chunk on."""
-    a, b = first.flatten(0, 1).double(), second.flatten(0, 1).double()
-    peak = torch.maximum(_peak(a[None]), _peak(b[None]))[0]
-    # The same division as in by_chunk, so that both agree on what is over the tolerance.
-    over = ~(((a - b).abs() / peak) <= tolerance) & (a != b)
+    a, b = first.flatten(0, 1), second.flatten(0, 1)
+    difference = (a - b).abs().nan_to_num(nan=torch.inf, posinf=torch.inf)
+    over = difference > tolerance * torch.maximum(_peak(a), _peak(b))
     start = chunk * CHUNK
     where = over.any(0)[start:].nonzero()
     return start + int(where[0]) if len(where) else start
 
 
 def _time_last(values: Tensor, output: str) -> Tensor:
-    """(B, features, time) in float64."""
-    values = values.double()
+    """(B, features, time); whole numbers in float64."""
+    if not values.is_floating_point():
+        values = values.double()
+    elif values.element_size() < 4:
+        values = values.float()
     if output == "hints":
         return values.reshape(*values.shape[:2], values[0, 0].numel()).transpose(1, 2)
     return values.flatten(1, 2)

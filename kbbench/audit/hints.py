@@ -48,11 +48,11 @@ def later_hints(
     """Other hints, and another schedule, from chunk j on: output before chunk j stays."""
     heard = boost.hear(sound)
     found: list[tuple[str, Tensor, Tensor, Tensor]] = []
-    for written in (heard, random_hints(heard, stream)):
+    for written, turns in ((heard, rounds), (random_hints(heard, stream), 1)):
         given = deliver(written, seen)
         plain = boost.device(sound, given)[ESTIMATES]
         for kind in (*LATER_HINTS, SCHEDULE):
-            for _ in range(rounds):
+            for _ in range(turns):
                 starts = 1 + (torch.from_numpy(stream.units(len(seen))) * (sound.chunks - 1)).long()
                 later = torch.arange(sound.chunks) >= starts[:, None]
                 try:
@@ -94,7 +94,8 @@ def _judge(boost: Boost, found: list[tuple[str, Tensor, Tensor, Tensor]]) -> Ite
     """The earliest chunk that a later hint changed; NaN by itself is a warning."""
     leaks = []
     for kind, plain, other, starts in found:
-        first = first_chunk(by_chunk(plain, other, ESTIMATES), SAME_SHAPE)
+        before = int(starts.max())
+        first = first_chunk(by_chunk(plain, other, ESTIMATES, before), SAME_SHAPE)
         for row in (first < starts).nonzero()[:, 0].tolist():
             chunk, start = int(first[row]), int(starts[row])
             sample = first_sample(plain[row], other[row], chunk, SAME_SHAPE)

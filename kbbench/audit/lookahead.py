@@ -133,9 +133,9 @@ def _starts(bench: Bench, turn: int, stream: Stream) -> Tensor:
 def _leaks(
     bench: Bench, plain: Outputs, other: Outputs, output: str, kind: str, starts: Tensor
 ) -> Iterator[Leak]:
-    difference = by_chunk(plain[output], other[output], output)
-    first = first_chunk(difference, SAME_SHAPE)
     allowed = (starts - bench.declared).div(CHUNK, rounding_mode="floor")
+    difference = by_chunk(plain[output], other[output], output, before=int(allowed.max()))
+    first = first_chunk(difference, SAME_SHAPE)
     for row in (first < allowed).nonzero()[:, 0].tolist():
         chunk, start = int(first[row]), int(starts[row])
         sample = None
@@ -210,7 +210,8 @@ def _bisect(
     middle = ends + bench.declared
     while bool((high - low > 1).any()):
         other = bench.run(with_future(kind, bench.mixture, middle, stream))
-        difference = by_chunk(plain[output], other[output], output)
+        last = int(chunks.max()) + 1
+        difference = by_chunk(plain[output], other[output], output, before=last)
         depends = first_chunk(difference, SAME_SHAPE) <= chunks
         low, high = torch.where(depends, middle, low), torch.where(depends, high, middle)
         middle = torch.maximum((low + high) // 2, low)
