@@ -13,7 +13,7 @@ import click
 
 from kbbench import __version__
 from kbbench.errors import InputError, ModelError, one_line
-from kbbench.units import OFFICIAL_DELAYS
+from kbbench.units import HEADLINE_DELAY, OFFICIAL_DELAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,6 +275,46 @@ def evaluate(
     page = write_report(summary, out, run.dataset.header.attribution)
     show_summary(summary)
     click.echo(f"page: {page}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--task",
+    type=click.Choice(["separation", "target_speech", "enhancement"]),
+    help="Of a file for several tasks [its own default].",
+)
+@click.option("--delays", type=Delays(), default=(HEADLINE_DELAY,), help="In chunks of 8 ms [6].")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result here too.")
+@click.option(
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show where in the model's code an error was raised.",
+)
+@click.pass_context
+def audit(
+    ctx: click.Context, model: Path, task: str | None, delays: tuple[int, ...], out: Path | None
+) -> None:
+    """Measure whether the triple in MODEL could run live; exit 1 names all that says it could not.
+
+    Look-ahead, hints before they arrive, side roads from remote to device, streaming against
+    offline, repeatability, and input that is silent, loud, odd or long.
+    """
+    from kbbench.audit import audit_triple
+    from kbbench.files import write_text
+    from kbbench.models.loading import load_triple
+    from kbbench.report.audit import show_audit
+
+    loaded = load_triple(model, task)
+    with _progress(f"families of probes on {loaded.triple.name}") as progress:
+        result = audit_triple(loaded, delays, progress=progress)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, result.model_dump_json(indent=2) + "\n")
+    show_audit(result)
+    ctx.exit(0 if result.verdict == "honest" else 1)
 
 
 def _each_once(folders: tuple[tuple[str, Path], ...]) -> dict[str, Path]:

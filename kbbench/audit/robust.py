@@ -87,8 +87,8 @@ def _survives(
 def _finite(model: Checked, outputs: Outputs, name: str) -> Iterator[Finding]:
     for output, value in outputs.items():
         bad = ~torch.isfinite(value)
-        share = float(bad.float().mean())
-        if share:
+        if bad.any():
+            share = float(bad.float().mean())
             time_axis = 1 if output == HINTS else -1
             place = int(bad.nonzero()[:, time_axis].min())
             sample = None if output == HINTS else place

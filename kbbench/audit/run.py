@@ -20,7 +20,7 @@ from kbbench.errors import InputError, one_line
 from kbbench.models.loading import LoadedTriple
 from kbbench.pool import Progress
 from kbbench.rng import Stream
-from kbbench.units import HEADLINE_DELAY, samples
+from kbbench.units import CHUNK, HEADLINE_DELAY, chunk_count, samples
 
 FAMILIES = 6
 """Steps of progress."""
@@ -92,9 +92,8 @@ def audit_triple(
 def _audit(
     subject: Subject, delays: tuple[int, ...], effort: Effort, progress: Progress
 ) -> list[Item]:
-    sound = make_sound(
-        subject.triple, Stream("audit", "sound"), effort.rows, samples(effort.seconds)
-    )
+    whole = chunk_count(samples(effort.seconds)) * CHUNK
+    sound = make_sound(subject.triple, Stream("audit", "sound"), effort.rows, whole)
     progress(0, FAMILIES)
     # First of all: no remote has run yet.
     items = _kept("side road", "boosted", side_roads(subject, delays, SIDE_ROWS, samples(SIDE_S)))

@@ -59,7 +59,7 @@ def side_roads(
         walk = Walk(subject, delays, number, seen)
         yield from walk.here(mine, other, hints)
         if strange is not None:
-            yield from walk.there(mine, hints)
+            yield from walk.there(mine, other, hints)
 
 
 class Walk:
@@ -91,6 +91,7 @@ class Walk:
         time.sleep(PAUSE_S)
         later, own_later = self.device(mine, strange), self.device(mine, own)
         self.own, self.first, self.own_first = own, before, own_first
+        self.small, self.large = small_before, self.subject.large(mine)[ESTIMATES]
         part = boost.device.part
         did = f"{boost.remote.part} ran on"
         yield from _differ(part, before, after, f"{did} this mixture, hints the same", SAME_SHAPE)
@@ -104,9 +105,11 @@ class Walk:
         for model in self.subject.models:
             yield from _rewritten(model, fingerprint[model.part])
 
-    def there(self, mine: Sound, strange: Tensor) -> Iterator[Finding | str]:
-        """The same in a fresh process, where no remote ever runs."""
-        what = "in a fresh process, where the remote never ran, hints the same"
+    def there(self, mine: Sound, other: Sound, strange: Tensor) -> Iterator[Finding | str]:
+        """The same in a fresh process: other sound first, and no remote before the device."""
+        what = (
+            "in a fresh process, where another sound came first and no remote ran, hints the same"
+        )
         try:
             weights, *outputs = elsewhere(
                 self.subject,
@@ -114,6 +117,7 @@ class Walk:
                 device_alone,
                 self.number,
                 mine,
+                other,
                 self.seen,
                 [strange, self.own],
             )
@@ -121,11 +125,13 @@ class Walk:
             yield f"side roads: not compared with a fresh process: {reason}"
             return
         part = self.boost.device.part
-        if weights != fingerprints(self.boost.device.model):
+        if weights != {model.part: fingerprints(model.model) for model in self.subject.models}:
             yield _other_weights(part)
             return
-        for here, there in zip((self.first, self.own_first), outputs, strict=True):
-            yield from _differ(part, here, there, what, OTHER_SHAPE)
+        outputs_here = (self.first, self.own_first, self.small, self.large)
+        parts = (part, part, "small", "large")
+        for name, here, there in zip(parts, outputs_here, outputs, strict=True):
+            yield from _differ(name, here, there, what, OTHER_SHAPE)
 
 
 def hear_all(subject: Subject, sound: Sound) -> list[Tensor]:
@@ -134,12 +140,20 @@ def hear_all(subject: Subject, sound: Sound) -> list[Tensor]:
 
 
 def device_alone(
-    subject: Subject, number: int, sound: Sound, seen: Seen, hints: list[Tensor]
+    subject: Subject, number: int, sound: Sound, other: Sound, seen: Seen, hints: list[Tensor]
 ) -> list[Any]:
-    """A device's weights and outputs; runs in a fresh process."""
+    """A device's weights and outputs, then those of small and large; runs in a fresh process.
+
+    Each hears another sound first, so that nothing that a first input leaves behind is alike.
+    """
     device = subject.boosts[number].device
-    weights = fingerprints(device.model)
-    return [weights, *(device(sound, deliver(given, seen))[ESTIMATES] for given in hints)]
+    weights = {part.part: fingerprints(part.model) for part in subject.models}
+    device(other, deliver(hints[0], seen))
+    outputs = [device(sound, deliver(given, seen))[ESTIMATES] for given in hints]
+    for model in (subject.small, subject.large):
+        model(other)
+        outputs.append(model(sound)[ESTIMATES])
+    return [weights, *outputs]
 
 
 def fingerprints(model: Any) -> dict[str, str]:
