@@ -150,7 +150,7 @@ def heard_in_time(
     early, chunk, start, sample = worst
     yield Finding(
         probe=PROBE,
-        part="boosted",
+        part=boost.part,
         what=(
             f"what the remote hears from sample {start} on changes the output from sample "
             f"{sample} on, {-early} chunks before a hint that may know of it arrives"

@@ -7,7 +7,7 @@ from sample n on; what changes in a chunk that ended more than the look-ahead be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -62,17 +62,22 @@ class Bench:
         part: its name.
         run: from mixture to outputs.
         mixture: (B, C, T).
+        longer: (B, C, more than T), which begins with it.
         declared: samples of look-ahead that are allowed.
         outputs: those that are looked at.
         rounds: how many places are tried with each future and row.
+        inexact: outputs whose past was seen to change at all, be it by rounding; the last sample
+            that the others depend on is told by equality, however little it matters.
     """
 
     part: str
     run: Callable[[Tensor], Outputs]
     mixture: Tensor
+    longer: Tensor
     declared: int
     outputs: tuple[str, ...]
     rounds: int
+    inexact: set[str] = field(default_factory=set)
 
 
 def look_ahead(bench: Bench, stream: Stream) -> Iterator[LookAhead | Finding]:
@@ -138,6 +143,8 @@ def _leaks(
     allowed = (starts - bench.declared).div(CHUNK, rounding_mode="floor")
     difference = by_chunk(plain[output], other[output], output, before=int(allowed.max()))
     first = first_chunk(difference, SAME_SHAPE)
+    if kind != NAN and (first_chunk(difference, 0.0) < allowed).any():
+        bench.inexact.add(output)
     for row in (first < allowed).nonzero()[:, 0].tolist():
         chunk, start = int(first[row]), int(starts[row])
         sample = None
@@ -158,17 +165,19 @@ def _leaks(
 def _ends(bench: Bench, plain: Outputs) -> Iterator[Leak]:
     """Sound that ends early must not change what came before: length is knowledge of the future."""
     samples = bench.mixture.shape[-1]
-    for end in (samples // CHUNK // 2 * CHUNK, samples - CHUNK - ODD):
+    for end in (samples // CHUNK // 2 * CHUNK, samples - CHUNK - ODD, samples):
         allowed = (end - bench.declared) // CHUNK
         try:
             short = bench.run(bench.mixture[..., :end])
+            longer = plain if end < samples else bench.run(bench.longer)
         except Broken:  # That it cannot take this length, robustness tells.
             continue
         for output in bench.outputs:
-            if output not in plain:
+            if output not in plain or output not in longer:
                 continue
             size = end if output == ESTIMATES else short[output].shape[1]
-            whole = plain[output][..., :size] if output == ESTIMATES else plain[output][:, :size]
+            whole = longer[output]
+            whole = whole[..., :size] if output == ESTIMATES else whole[:, :size]
             difference = by_chunk(whole, short[output], output)[:, :allowed]
             first = first_chunk(difference, OTHER_SHAPE)
             for row in (first < difference.shape[1]).nonzero()[:, 0].tolist():
@@ -193,16 +202,19 @@ def _measure(
 ) -> tuple[int, bool]:
     """The look-ahead in samples, and whether it reaches the end of the input."""
     rows, _, samples = bench.mixture.shape
-    last = (samples - bench.declared) // CHUNK - 2
-    chunks = 1 + (torch.from_numpy(stream.units(rows)) * last).long()
+    early = (samples - bench.declared) // CHUNK // 2  # Room for a long look-ahead to show.
+    chunks = 1 + (torch.from_numpy(stream.units(rows)) * early).long()
     found = _bisect(bench, plain, output, chunks, MEASURED_WITH, stream)
+    if not leaks and found[0] > bench.declared and output not in bench.inexact:
+        bench.inexact.add(output)  # It was rounding after all.
+        found = _bisect(bench, plain, output, chunks, MEASURED_WITH, stream)
     probing = [leak for leak in leaks if leak.kind in FUTURES]
     if probing:
         worst = max(probing, key=lambda leak: leak.reach)
         chunks[worst.row] = worst.chunk
         found = max(found, _bisect(bench, plain, output, chunks, worst.kind, stream))
     reach = max([found[0], *(leak.reach for leak in leaks)])
-    return reach, found[1] or any(leak.start + CHUNK >= samples for leak in leaks)
+    return reach, found[1]
 
 
 def _bisect(
@@ -213,15 +225,17 @@ def _bisect(
     ends = CHUNK * (chunks + 1)
     low, high = ends - 1, torch.full_like(ends, samples)
     middle = ends + bench.declared
+    tolerance = SAME_SHAPE if output in bench.inexact else 0.0
     while bool((high - low > 1).any()):
         other = bench.run(with_future(kind, bench.mixture, middle, stream))
         last = int(chunks.max()) + 1
         difference = by_chunk(plain[output], other[output], output, before=last)
-        depends = first_chunk(difference, SAME_SHAPE) <= chunks
+        depends = first_chunk(difference, tolerance) <= chunks
         low, high = torch.where(depends, middle, low), torch.where(depends, high, middle)
         middle = torch.maximum((low + high) // 2, low)
-    reach = int((low - ends + 1).max())
-    return reach, bool((low >= samples - CHUNK).any())
+    reach = low - ends + 1
+    to_the_end = (low >= samples - CHUNK) & (reach > samples // 3)
+    return int(reach.max()), bool(to_the_end.any())
 
 
 def _failure(bench: Bench, leaks: list[Leak], samples: int, to_the_end: bool) -> Finding:

@@ -36,7 +36,7 @@ class Part:
         call: runs it.
         outputs: what of its outputs counts.
         hints: what a device is given: (B, K, ...), as they came out of the link.
-        seen: the link of each row.
+        seen: the link of each row, (B, K).
         boost: the boosted model that it belongs to.
     """
 
@@ -53,16 +53,18 @@ class Part:
         """It is one model."""
         return len(self.models) == 1
 
-    @property
-    def delivered(self) -> Delivered | None:
-        """A device's hints, moved in time."""
+    def delivered(self, chunks: int) -> Delivered | None:
+        """So many of a device's hints, moved in time."""
         if self.hints is None or self.seen is None:
             return None
-        return deliver(self.hints, self.seen)
+        return deliver(self.hints[:, :chunks], self.seen[:, :chunks])
 
 
 def make_parts(subject: Subject, sound: Sound) -> Iterator[Part | Finding]:
-    """Every part that answers on a sound (B rows), and findings on those that do not."""
+    """Every part that answers on a sound (B rows), and findings on those that do not.
+
+    A device keeps the hints of this sound, for other sounds of at most this length.
+    """
     plain = [Part("small", (subject.small,), _plain(subject.small))]
     heard = (ESTIMATES, HINTS) if _is_remote(subject, subject.large) else (ESTIMATES,)
     plain.append(Part("large", (subject.large,), _plain(subject.large), heard))
@@ -85,8 +87,7 @@ def make_parts(subject: Subject, sound: Sound) -> Iterator[Part | Finding]:
         alone = Part(
             device.part, (device,), _device(boost, hints, seen), hints=hints, seen=seen, boost=boost
         )
-        whole = device.part.replace("device", "boosted")
-        together = Part(whole, (device, remote), _whole(boost, seen), boost=boost, seen=seen)
+        together = Part(boost.part, (device, remote), _whole(boost, seen), boost=boost, seen=seen)
         yield from _answering(alone, sound, rows, counts)
         yield from _answering(together, sound, rows, {})
     yield from _sources(subject.triple.task, counts)

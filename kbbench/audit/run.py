@@ -34,13 +34,16 @@ class Effort:
 
     Args:
         seconds: of most inputs.
+        longer_s: of an input of which those are the beginning; as long as mixtures of a dataset,
+            since a model can tell by the length that it is scored.
         rows: inputs at once, each at its own level and on its own link.
         rounds: places tried with each future in each row; the first four differ in kind.
         longest_s: of the longest input.
         budget_s: that one model may take for a long input.
     """
 
-    seconds: float = 1.5
+    seconds: float = 1.0
+    longer_s: float = 5.0
     rows: int = 10
     rounds: int = 4
     longest_s: float = 600.0
@@ -51,6 +54,7 @@ def audit_triple(
     loaded: LoadedTriple,
     delays: Sequence[int] = (HEADLINE_DELAY,),
     effort: Effort | None = None,
+    recordings: Tensor | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Audit:
     """Audit a triple; a broken model gives findings, never an error.
@@ -62,6 +66,8 @@ def audit_triple(
         loaded: the triple, and the file that it came from.
         delays: chunks; where ``boosted`` is a function, each of its models is audited.
         effort: how much is tried.
+        recordings: (N, 2, samples), mixtures of the data that will be scored; they take the place
+            of half of the synthetic ones, since a model may know speech from noise.
         progress: told (families done, families in all).
     """
     triple, effort = loaded.triple, effort or Effort()
@@ -71,7 +77,7 @@ def audit_triple(
     else:
         try:
             subject = make_subject(loaded, delays)
-            items += _audit(subject, tuple(delays), effort, progress)
+            items += _audit(subject, tuple(delays), effort, recordings, progress)
         except InputError as error:
             items.append(contract_finding("boosted", one_line(error)))
     findings = [item for item in items if isinstance(item, Finding)]
@@ -90,14 +96,22 @@ def audit_triple(
 
 
 def _audit(
-    subject: Subject, delays: tuple[int, ...], effort: Effort, progress: Progress
+    subject: Subject,
+    delays: tuple[int, ...],
+    effort: Effort,
+    recordings: Tensor | None,
+    progress: Progress,
 ) -> list[Item]:
-    whole = chunk_count(samples(effort.seconds)) * CHUNK
-    sound = make_sound(subject.triple, Stream("audit", "sound"), effort.rows, whole)
+    length = chunk_count(samples(effort.seconds)) * CHUNK
+    longest = max(length, samples(effort.longer_s))
+    longer = make_sound(subject.triple, Stream("audit", "sound"), effort.rows, longest)
+    if recordings is not None:
+        _play(recordings, longer.mixture)
+    sound = longer.until(length)
     progress(0, FAMILIES)
     # First of all: no remote has run yet.
     items = _kept("side road", "boosted", side_roads(subject, delays, SIDE_ROWS, samples(SIDE_S)))
-    made = [*make_parts(subject, sound)]
+    made = [*make_parts(subject, longer)]
     items += [item for item in made if isinstance(item, Finding)]
     parts = [item for item in made if isinstance(item, Part)]
     models = [part for part in parts if part.single]
@@ -108,14 +122,16 @@ def _audit(
     unsteady = {item.part for item in findings if item.probe == "repeatability"}
     progress(2, FAMILIES)
     for part in parts:
-        items += _look_ahead(part, sound, subject.triple.lookahead, effort.rounds, unsteady)
+        items += _look_ahead(part, sound, longer, subject.triple.lookahead, effort.rounds, unsteady)
     progress(3, FAMILIES)
     for part in parts:
         if not unsteady & {model.part for model in part.models}:
             items += _hints(part, sound, subject.triple.lookahead, effort.rounds)
     progress(4, FAMILIES)
     for part in models:
-        found = streams(part.models[0], sound, part.delivered, subject.triple.lookahead)
+        found = streams(
+            part.models[0], sound, part.delivered(sound.chunks), subject.triple.lookahead
+        )
         items += _kept("streaming", part.name, found)
     progress(5, FAMILIES)
     for part in models:
@@ -128,8 +144,16 @@ def _audit(
     return items
 
 
+def _play(recordings: Tensor, mixture: Tensor) -> None:
+    """Put recordings, each over and over, into every other row."""
+    samples = mixture.shape[-1]
+    for row, recording in zip(range(0, len(mixture), 2), recordings, strict=False):
+        times = -(-samples // recording.shape[-1])
+        mixture[row] = recording.repeat(1, times)[:, :samples]
+
+
 def _look_ahead(
-    part: Part, sound: Sound, declared: int, rounds: int, unsteady: set[str]
+    part: Part, sound: Sound, longer: Sound, declared: int, rounds: int, unsteady: set[str]
 ) -> list[Item]:
     if unsteady & {model.part for model in part.models}:
         return [
@@ -141,7 +165,7 @@ def _look_ahead(
     def run(mixture: Tensor) -> Outputs:
         return part.call(Sound(mixture, sound.enrollment), rows)
 
-    bench = Bench(part.name, run, sound.mixture, declared, part.outputs, rounds)
+    bench = Bench(part.name, run, sound.mixture, longer.mixture, declared, part.outputs, rounds)
     return _kept("look-ahead", part.name, look_ahead(bench, Stream("audit", "future", part.name)))
 
 
@@ -149,13 +173,13 @@ def _hints(part: Part, sound: Sound, declared: int, rounds: int) -> list[Item]:
     """Of a device, and of a device with its remote."""
     if part.boost is None or part.seen is None:
         return []
-    stream = Stream("audit", "hints", part.name)
+    stream, seen = Stream("audit", "hints", part.name), part.seen[:, : sound.chunks]
     if not part.single:
-        found = heard_in_time(part.boost, sound, part.seen, rounds, declared, stream)
+        found = heard_in_time(part.boost, sound, seen, rounds, declared, stream)
         return _kept("hints", part.name, found)
     if part.hints is None or not part.hints.numel():
         return []
-    return _kept("hints", part.name, later_hints(part.boost, sound, part.seen, rounds, stream))
+    return _kept("hints", part.name, later_hints(part.boost, sound, seen, rounds, stream))
 
 
 def _kept(probe: str, part: str, found: Iterable[Item]) -> list[Item]:

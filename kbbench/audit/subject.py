@@ -52,6 +52,10 @@ class Sound:
         enrollment = None if self.enrollment is None else self.enrollment[list(rows)]
         return Sound(self.mixture[list(rows)], enrollment)
 
+    def until(self, samples: int) -> Sound:
+        """Its beginning."""
+        return Sound(self.mixture[..., :samples], self.enrollment)
+
     @property
     def chunks(self) -> int:
         """Chunks of the mixture."""
@@ -142,6 +146,11 @@ class Boost:
     device: Checked
     remote: Checked
     hint_dtype: torch.dtype
+
+    @property
+    def part(self) -> str:
+        """Its name in findings: of remote, link and device together."""
+        return self.device.part.replace("device", "boosted")
 
     def hear(self, sound: Sound) -> Tensor:
         """The remote's hints (B, K, ...) as they come out of the link, not moved in time.

@@ -193,6 +193,10 @@ LOOK: dict[str, Cheat] = {
         ),
         ("look-ahead",),
     ),
+    "only in long inputs": Cheat(
+        before(lambda x: x if x.shape[-1] < 16_000 else x - x.mean(-1, keepdim=True)),
+        ("look-ahead",),
+    ),
     "NaN swallowed": Cheat(
         before(lambda x: x - 0.1 * x.nan_to_num().mean(-1, keepdim=True)), ("look-ahead",)
     ),

@@ -11,7 +11,7 @@ from kbbench.models.loading import load_triple
 from tests.audit.cheats import CHEATS, GROUPS
 from tests.audit.generator import Spec
 
-QUICK = Effort(seconds=0.5, rows=6, rounds=4, longest_s=6.0, budget_s=2.0)
+QUICK = Effort(seconds=0.5, longer_s=2.0, rows=6, rounds=4, longest_s=6.0, budget_s=2.0)
 """Enough for models of a few thousand weights."""
 HONEST = "honest"
 
