@@ -68,7 +68,10 @@ def elsewhere(
     here, there = context.Pipe(duplex=False)
     # Plain bytes: torch would hand tensors over in shared memory, which ends with its process.
     process = context.Process(target=_work, args=(pickle.dumps(job), there), daemon=True)
-    process.start()
+    try:
+        process.start()
+    except OSError as error:  # It ended before it had read what to do.
+        raise NoAnswer(f"the process did not start: {one_line(error)}") from None
     there.close()
     try:
         if not here.poll(PATIENCE_S):

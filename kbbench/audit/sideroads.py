@@ -43,8 +43,8 @@ LOOK_FOR = (
 
 def side_roads(
     subject: Subject, delays: tuple[int, ...], rows: int, samples: int
-) -> Iterator[Finding | str]:
-    """All side roads of each boosted model and of small; and what could not be compared."""
+) -> Iterator[Finding]:
+    """All side roads of each boosted model and of small; against a fresh process too."""
     nonce = Stream("audit", "side road", secrets.token_hex(16))
     mine, other, unrelated = (make_sound(subject.triple, nonce, rows, samples) for _ in range(3))
     strange: list[Tensor] | None = None
@@ -52,7 +52,7 @@ def side_roads(
         # Hints of the right shape from a process of its own: here, no remote has run so far.
         strange = elsewhere(subject, delays, hear_all, unrelated)
     except NoAnswer as reason:
-        yield f"side roads: not compared with a fresh process: {reason}"
+        yield _not_compared(reason)
     for number, boost in enumerate(subject.boosts):
         seen = boost.seen(rows, mine.chunks, nonce)
         hints = boost.hear(unrelated) if strange is None else strange[number]
@@ -105,7 +105,7 @@ class Walk:
         for model in self.subject.models:
             yield from _rewritten(model, fingerprint[model.part])
 
-    def there(self, mine: Sound, other: Sound, strange: Tensor) -> Iterator[Finding | str]:
+    def there(self, mine: Sound, other: Sound, strange: Tensor) -> Iterator[Finding]:
         """The same in a fresh process: other sound first, and no remote before the device."""
         what = (
             "in a fresh process, where another sound came first and no remote ran, hints the same"
@@ -122,7 +122,7 @@ class Walk:
                 [strange, self.own],
             )
         except NoAnswer as reason:
-            yield f"side roads: not compared with a fresh process: {reason}"
+            yield _not_compared(reason)
             return
         part = self.boost.device.part
         if weights != {model.part: fingerprints(model.model) for model in self.subject.models}:
@@ -218,6 +218,16 @@ def _differ(
         unit="of peak",
         at_sample=sample,
         at_chunk=chunk,
+    )
+
+
+def _not_compared(reason: NoAnswer) -> Finding:
+    """A failure: whoever could end that process would be spared the comparison."""
+    return Finding(
+        probe=PROBE,
+        part="boosted",
+        what=f"it cannot be compared with itself in a fresh process: {reason}",
+        look_for="look for what ends or blocks a process that loads the file and runs the models",
     )
 
 
