@@ -60,6 +60,10 @@ class Stream:
         if not isinstance(output, tuple) or len(output) not in counts:
             raise Broken(self.model.part, "step returned no tuple (estimate, state)")
         estimate, *hint, self.state = output
+        for name, value in zip(("an estimate", "a hint"), (estimate, *hint), strict=False):
+            if not isinstance(value, Tensor):
+                kind = type(value).__name__
+                raise Broken(self.model.part, f"step returned {name} of type {kind}")
         shape = (*self.padded.shape[:-1], CHUNK)
         got = tuple(estimate.shape)
         if len(got) != 4 or (got[0], *got[2:]) != shape:

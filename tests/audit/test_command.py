@@ -13,8 +13,8 @@ import kbbench.audit
 from kbbench.audit import Audit
 from kbbench.cli import main
 from kbbench.models.loading import LoadedTriple
-from tests.audit.confusion import QUICK
 from tests.audit.conftest import HEAD
+from tests.audit.confusion import QUICK
 
 
 @pytest.fixture(autouse=True)
