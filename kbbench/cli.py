@@ -107,6 +107,20 @@ def _remember_verbose(ctx: click.Context, param: click.Parameter, value: bool) -
     ctx.meta[VERBOSE] = value
 
 
+_verbose = click.option(
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_verbose,
+    help="Show where in the model's code an error was raised.",
+)
+_task = click.option(
+    "--task",
+    type=click.Choice(["separation", "target_speech", "enhancement"]),
+    help="Of a file for several tasks [its own default].",
+)
+
+
 class Commands(click.Group):
     """Errors of the user are one line and exit 2; a broken-off run exits 130 and carries on."""
 
@@ -311,13 +325,7 @@ def download(corpus: str, folder: Path, subsets: tuple[str, ...]) -> None:
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of the models [cpu]."
 )
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
-@click.option(
-    "--verbose",
-    is_flag=True,
-    expose_value=False,
-    callback=_remember_verbose,
-    help="Show where in the model's code an error was raised.",
-)
+@_verbose
 def evaluate(
     model: Path,
     data: Path,
@@ -347,11 +355,7 @@ def evaluate(
 
 @main.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--task",
-    type=click.Choice(["separation", "target_speech", "enhancement"]),
-    help="For a file that serves several.",
-)
+@_task
 @click.option(
     "--delay",
     type=click.IntRange(0, LONGEST_DELAY),
@@ -366,13 +370,7 @@ def evaluate(
     help="Of sound to time chunk by chunk.",
 )
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the figures here too.")
-@click.option(
-    "--verbose",
-    is_flag=True,
-    expose_value=False,
-    callback=_remember_verbose,
-    help="Show where in the model's code an error was raised.",
-)
+@_verbose
 def profile(model: Path, task: str | None, delay: int, seconds: float, file: Path | None) -> None:
     """Say what the triple in MODEL costs: MACs, parameters, state, chunk time, link."""
     from kbbench.cost import profile_triple
@@ -385,6 +383,36 @@ def profile(model: Path, task: str | None, delay: int, seconds: float, file: Pat
     show_cost(cost)
     if file is not None:
         write_cost(cost, file)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_task
+@click.option("--delays", type=Delays(), default=(HEADLINE_DELAY,), help="In chunks of 8 ms [6].")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result here too.")
+@_verbose
+@click.pass_context
+def audit(
+    ctx: click.Context, model: Path, task: str | None, delays: tuple[int, ...], out: Path | None
+) -> None:
+    """Measure whether the triple in MODEL could run live; exit 1 names all that says it could not.
+
+    Look-ahead, hints before they arrive, side roads from remote to device, streaming against
+    offline, repeatability, and input that is silent, loud, odd or long.
+    """
+    from kbbench.audit import audit_triple
+    from kbbench.files import write_text
+    from kbbench.models.loading import load_triple
+    from kbbench.report.audit import show_audit
+
+    loaded = load_triple(model, task)
+    with _progress(f"families of probes on {loaded.triple.name}") as progress:
+        result = audit_triple(loaded, delays, progress=progress)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, result.model_dump_json(indent=2) + "\n")
+    show_audit(result)
+    ctx.exit(0 if result.verdict == "honest" else 1)
 
 
 @main.command()

@@ -1,0 +1,68 @@
+"""An audit on the terminal: the verdict, what was measured, and every finding."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kbbench.audit import Audit, Finding
+from kbbench.audit.result import LookAhead
+
+FILE_WIDTH = 100
+"""Columns of text where output goes to a file or a pipe."""
+STYLES = {"failure": "bold red", "warning": "yellow"}
+VERDICTS = {
+    "honest": ("could run live", "bold green"),
+    "refused": ("refused, does not rank", "bold red"),
+    "oracle": ("an oracle: a bound, not audited, never ranks", "bold yellow"),
+}
+
+
+def show_audit(audit: Audit) -> None:
+    """Print it."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
+    said, style = VERDICTS[audit.verdict]
+    title = Text.assemble((audit.triple, "bold"), f" ({audit.task}): ", (said, style))
+    console.print(title)
+    if audit.lookahead:
+        console.print(_measured(audit))
+    for finding in audit.findings:
+        _show(console, finding)
+    for note in audit.notes:
+        console.print(Text.assemble(("note ", "dim"), note))
+
+
+def _measured(audit: Audit) -> Table:
+    """One row a part and output: look-ahead, streaming, longest input."""
+    streaming = {item.part: item for item in audit.streaming}
+    longest = {item.part: item.seconds for item in audit.longest}
+    estimated = {item.part for item in audit.lookahead if item.output == "estimates"}
+    table = Table("part", "look-ahead", "declared", "streams", "longest input")
+    for item in audit.lookahead:
+        stream = streaming.get(item.part)
+        first = item.output == "estimates" or item.part not in estimated
+        table.add_row(
+            Text(item.part if item.output == "estimates" else f"{item.part}, {item.output}"),
+            _reach(item),
+            str(item.declared),
+            ("yes" if stream.streams else "no") if stream and first else "",
+            f"{longest[item.part]:.0f} s" if item.part in longest and first else "",
+        )
+    return table
+
+
+def _reach(item: LookAhead) -> Text:
+    if item.samples is None:
+        return Text("not measured")
+    over = item.to_the_end or item.samples > item.declared
+    text = "to the end" if item.to_the_end else f"{item.samples} samples"
+    return Text(text, style="bold red" if over else "")
+
+
+def _show(console: Console, finding: Finding) -> None:
+    head = (f"{finding.severity} ", STYLES[finding.severity])
+    console.print(Text.assemble(head, (f"{finding.probe}, {finding.part}: ", "bold"), finding.what))
+    console.print(Text(f"  {finding.look_for}", style="dim"))
