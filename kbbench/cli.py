@@ -325,6 +325,7 @@ def download(corpus: str, folder: Path, subsets: tuple[str, ...]) -> None:
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of the models [cpu]."
 )
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--skip-audit", is_flag=True, help="Do not audit first; the run is marked so.")
 @_verbose
 def evaluate(
     model: Path,
@@ -336,6 +337,7 @@ def evaluate(
     workers: int | None,
     device: str,
     batch_size: int,
+    skip_audit: bool,
 ) -> None:
     """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
     from kbbench import evaluation
@@ -345,10 +347,12 @@ def evaluate(
     from kbbench.report.terminal import show_summary
 
     channels = [parse_channel(text) for text in links]
-    run = evaluation.prepare(model, data, split, delays, channels, device)
+    run = evaluation.prepare(model, data, split, delays, channels, device, not skip_audit)
+    with _progress(f"probes of the audit on {run.loaded.triple.name}") as progress:
+        audit = evaluation.audited(run, out, progress)
     with _progress(f"mixtures through {run.loaded.triple.name}") as progress:
-        summary = evaluation.evaluate(run, out, workers or cores(), batch_size, progress)
-    page = write_report(summary, out, run.dataset.header.attribution)
+        summary = evaluation.evaluate(run, out, workers or cores(), batch_size, progress, audit)
+    page = write_report(summary, out, run.dataset.header.attribution, audit)
     show_summary(summary)
     click.echo(f"page: {page}")
 
@@ -424,7 +428,9 @@ def compare(runs: tuple[Path, ...], metric: str) -> None:
     from kbbench.report.compare import show_differences
     from kbbench.results import compare as differences
 
-    show_differences(differences([evaluation.read(run) for run in runs], metric), metric)
+    found = [evaluation.read(run) for run in runs]
+    marks = {run.name: run.summary.honesty.mark for run in found}
+    show_differences(differences(found, metric), metric, marks)
 
 
 def _each_once(folders: tuple[tuple[str, Path], ...]) -> dict[str, Path]:

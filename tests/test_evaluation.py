@@ -17,7 +17,9 @@ import pytest
 
 from kbbench.channel import parse_channel
 from kbbench.errors import InputError
-from kbbench.evaluation import evaluate, prepare
+from kbbench.evaluation import audited, evaluate, prepare
+from kbbench.report.page import write_report
+from kbbench.report.rows import title
 from kbbench.results import Summary
 from kbbench.runner import Runner, read_batch
 from kbbench.scenes.dataset import Dataset
@@ -30,7 +32,7 @@ CONTROLS = ["boosted@off", "boosted@other-hints"]
 
 
 def run(model: Path, data: Dataset, out: Path, workers: int = 1, batch_size: int = 2) -> Summary:
-    prepared = prepare(model, data.folder, "test", DELAYS)
+    prepared = prepare(model, data.folder, "test", DELAYS, audited=False)
     return evaluate(prepared, out, workers, batch_size)
 
 
@@ -52,6 +54,58 @@ def test_there_is_one_row_a_mixture_source_channel_and_condition(oracle_run: Pat
     assert list(scores["condition"].unique()) == CONDITIONS + CONTROLS
     for metric in ("si_sdr", "snr", "pesq_wb", "stoi", "estoi"):
         assert (scores[metric].isna() == scores[f"{metric}_reason"].notna()).all()
+
+
+CHEAT = """
+import torch
+from kbbench.models import Boosted, Triple
+
+class Model(torch.nn.Module):
+    def forward(self, mixture, *, enrollment=None, hints=None, seen_mask=None, age=None):
+        return (mixture / mixture.abs().amax(-1, keepdim=True))[:, None]
+
+class Remote(Model):
+    def forward(self, mixture, *, enrollment=None):
+        chunks = -(-mixture.shape[-1] // 128)
+        return super().forward(mixture), torch.zeros(len(mixture), chunks, 1)
+
+def triple():
+    large = Remote()
+    return Triple("peeks", "enhancement", Model(), large, Boosted(Model(), large))
+"""
+
+
+def test_a_model_that_looks_ahead_is_marked_wherever_it_appears(
+    tmp_path: Path, tiny_dataset: Data
+) -> None:
+    """The maximum over the whole mixture: refused, with the sample, in files, title and page."""
+    model, out = tmp_path / "peeks.py", tmp_path / "run"
+    model.write_text(CHEAT, encoding="utf-8")
+    run = prepare(model, tiny_dataset("enhancement").folder, "test", (6,))
+    audit = audited(run, out)
+    summary = evaluate(run, out, workers=1, batch_size=3, audit=audit)
+    assert summary.honesty.verdict == "refused"
+    assert any("look-ahead, small" in failure for failure in summary.honesty.failures)
+    assert summary.honesty.lookahead_samples["small, estimates"] is None
+    assert json.loads((out / "audit.json").read_text())["verdict"] == "refused"
+    assert audited(run, out) == audit
+    mark = "refused by the audit, does not rank"
+    assert mark in title(summary)
+    page = write_report(summary, out, "nobody", audit).read_text(encoding="utf-8")
+    assert mark in page and "to the end" in page
+
+
+def test_a_run_without_audit_says_so(tmp_path: Path, tiny_dataset: Data, example: Example) -> None:
+    summary = run(example("passthrough"), tiny_dataset("enhancement"), tmp_path / "run")
+    assert summary.honesty.verdict == "skipped"
+    assert "not audited, does not rank" in title(summary)
+    assert not (tmp_path / "run" / "audit.json").exists()
+
+
+def test_an_oracle_is_marked_as_one_audited_or_not(oracle_run: Path) -> None:
+    summary = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    assert summary.honesty.verdict == "oracle"
+    assert "oracle: a bound, does not rank" in title(summary)
 
 
 def test_the_summary_breaks_the_improvement_down(oracle_run: Path) -> None:
@@ -115,7 +169,7 @@ def test_channels_are_run_beside_the_delays(
     texts += ["gilbert-elliott:to_bad=0.1,to_good=0.2", "off"]
     channels = [parse_channel(text) for text in texts]
     data = tiny_dataset("separation")
-    prepared = prepare(example("oracle"), data.folder, "test", DELAYS, channels)
+    prepared = prepare(example("oracle"), data.folder, "test", DELAYS, channels, audited=False)
     summary = evaluate(prepared, tmp_path / "run", workers=1, batch_size=2)
     names = ["jitter:mean_ms=48,std_ms=16", "trace:file=t.csv"]
     names = ["3", "6", *names, "gilbert-elliott:to_bad=0.1,to_good=0.2", "off", "other-hints"]
@@ -189,7 +243,9 @@ def test_a_boosted_for_each_delay_is_asked_for_the_typical_one(
         "    return Triple('t', 'enhancement', small, large, boosted)\n"
     )
     channel = parse_channel("jitter:mean_ms=100,std_ms=20")
-    prepared = prepare(model, tiny_dataset("enhancement").folder, "test", (), [channel])
+    prepared = prepare(
+        model, tiny_dataset("enhancement").folder, "test", (), [channel], audited=False
+    )
     assert prepared.identity["weights_sha256"]
     condition = next(c for c in prepared.conditions if c.channel is channel)
     (_, _), *_ = Runner(prepared.loaded).run(read_batch(prepared.mixtures), [condition])
@@ -213,7 +269,7 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle"))]
+    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle")), "--skip-audit"]
     command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
     command += ["--delays", "0,6", "--batch-size", "2", "--workers", "1"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
@@ -237,14 +293,14 @@ def test_an_interrupted_run_says_so_and_carries_on(
     workers: int, oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
     out = tmp_path / "interrupted"
-    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle"))]
+    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle")), "--skip-audit"]
     command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
     command += ["--delays", "0,6", "--batch-size", "1", "--workers", str(workers)]
     process = subprocess.Popen(
         command, start_new_session=True, stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
-    while not list(out.glob("parts/*.json")) and time.monotonic() < deadline:
+    while not (out / "run.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
     _, errors = process.communicate(timeout=120)
@@ -254,7 +310,7 @@ def test_an_interrupted_run_says_so_and_carries_on(
     told = json.loads((out / "run.json").read_text())
     done = len(list(out.glob("parts/*.json")))
     assert (told["complete"], told["mixtures_planned"], told["mixtures_done"]) == (False, 3, done)
-    assert 0 < done < 3
+    assert done < 3
     subprocess.run(command, check=True, capture_output=True)
     told = json.loads((out / "run.json").read_text())
     assert (told["complete"], told["mixtures_done"]) == (True, 3)

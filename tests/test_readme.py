@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from kbbench.cli import main
 from kbbench.corpora import Corpora
 from kbbench.resources import recipes_folder
+from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,10 @@ def test_the_user_s_file_runs_as_it_stands(
     result = CliRunner().invoke(main, [*arguments, "--delays", "6", "--workers", "1"])
     assert result.exit_code == 0, result.output
     assert "my GRU" in result.stdout
+    assert "does not rank" not in result.stdout
+    summary = Summary.model_validate_json((tmp_path / "run" / "summary.json").read_text())
+    assert summary.honesty.verdict == "honest"
+    assert max(filter(None, summary.honesty.lookahead_samples.values())) == 64
 
 
 def test_every_file_that_it_names_is_there() -> None:

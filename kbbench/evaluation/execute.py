@@ -12,6 +12,7 @@ import torch
 
 from kbbench import __version__
 from kbbench.audio import to_pcm, write_flac
+from kbbench.audit import Audit, audit_triple
 from kbbench.evaluation import folder
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
@@ -19,7 +20,7 @@ from kbbench.metrics import best_permutation
 from kbbench.pool import Progress, cores, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
 from kbbench.results.breakdown import break_down, facts_of
-from kbbench.results.summary import with_improvements
+from kbbench.results.summary import Honesty, with_improvements
 from kbbench.runner import Batch, Condition, Runner, find_device, read_batch
 
 MODEL_SHARE = 0.5
@@ -35,6 +36,7 @@ def evaluate(
     workers: int,
     batch_size: int,
     progress: Progress = lambda done, total: None,
+    audit: Audit | None = None,
 ) -> Summary:
     """Run a triple, or carry on with it, and write scores and summary.
 
@@ -44,6 +46,7 @@ def evaluate(
         workers: processes for the metrics.
         batch_size: mixtures at a time.
         progress: told after each mixture.
+        audit: as :func:`audited` gave it; else it is done here.
 
     Raises:
         KeyboardInterrupt: the folder is left as a partial run that says so.
@@ -52,8 +55,9 @@ def evaluate(
     """
     folder.check(out, run)
     if not (out / folder.SUMMARY).is_file():
+        audit = audit or audited(run, out)
         try:
-            _run_missing(run, out, workers, batch_size, progress)
+            _run_missing(run, out, workers, batch_size, progress, audit)
         except KeyboardInterrupt:
             folder.interrupt(out, run)
             raise
@@ -61,14 +65,41 @@ def evaluate(
         records = [record for part in parts for record in part["records"]]
         scores = with_improvements(pd.DataFrame(records))
         write_parquet(out / folder.SCORES, scores)
-        summary = _summary(run, scores, parts[0]["hint_bits_per_chunk"])
+        summary = _summary(run, scores, parts[0]["hint_bits_per_chunk"], audit)
         write_text(out / folder.SUMMARY, summary.model_dump_json(indent=1) + "\n")
     progress(len(run.mixtures), len(run.mixtures))
     folder.finish(out, run)
     return Summary.model_validate_json((out / folder.SUMMARY).read_text(encoding="utf-8"))
 
 
-def _run_missing(run: Run, out: Path, workers: int, batch_size: int, progress: Progress) -> None:
+def audited(run: Run, out: Path, progress: Progress = lambda done, total: None) -> Audit | None:
+    """The audit of a run's triple, done once: before anything else runs it in this process.
+
+    Args:
+        run: what will be run.
+        out: its folder, which may hold the audit already.
+        progress: told (families of probes done, in all).
+
+    Returns:
+        the audit, or None where the run leaves it out.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    folder.check(out, run)
+    if not run.audited:
+        return None
+    return folder.read_audit(out) or audit_triple(run.loaded, run.delays, progress=progress)
+
+
+def _run_missing(
+    run: Run,
+    out: Path,
+    workers: int,
+    batch_size: int,
+    progress: Progress,
+    audit: Audit | None,
+) -> None:
     """Run and score every mixture that has no records yet."""
     todo = [index for index, m in enumerate(run.mixtures) if not folder.has_part(out, m)]
     names = [MIXTURE, *(condition.name for condition in run.conditions)]
@@ -78,7 +109,7 @@ def _run_missing(run: Run, out: Path, workers: int, batch_size: int, progress: P
     scored: dict[str, dict[str, list[dict[str, Any]]]] = {}
     done = len(run.mixtures) - len(todo)
     progress(done, len(run.mixtures))
-    jobs = _jobs(run, runner, todo, batch_size, out)
+    jobs = _jobs(run, runner, todo, batch_size, out, audit)
     for records in process_map(score_mixture, jobs, workers):
         name = records[0]["mixture"]
         mine = scored.setdefault(name, {})
@@ -96,7 +127,12 @@ def _run_missing(run: Run, out: Path, workers: int, batch_size: int, progress: P
 
 
 def _jobs(
-    run: Run, runner: Runner, todo: Sequence[int], batch_size: int, out: Path
+    run: Run,
+    runner: Runner,
+    todo: Sequence[int],
+    batch_size: int,
+    out: Path,
+    audit: Audit | None,
 ) -> Iterator[ScoringJob]:
     """Run the models batch by batch; scoring goes on meanwhile in other processes."""
     listened = set(np.linspace(0, len(run.mixtures) - 1, LISTENED).round().astype(int).tolist())
@@ -107,7 +143,7 @@ def _jobs(
         sources = batch.references.shape[1]
         unprocessed = batch.mixture[:-1, None].expand(-1, sources, -1, -1).numpy()
         outputs = [(Condition(MIXTURE, MIXTURE), unprocessed), *runner.run(batch, run.conditions)]
-        folder.begin(out, run)
+        folder.begin(out, run, audit)
         for place, index in enumerate(indices):
             if index in listened & missing:
                 estimates = {condition.name: values[place] for condition, values in outputs}
@@ -150,7 +186,9 @@ def _keep_audio(
             write_flac(audio / f"{label}-{number}.flac", to_pcm(source))
 
 
-def _summary(run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int) -> Summary:
+def _summary(
+    run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int, audit: Audit | None
+) -> Summary:
     conditions = [(MIXTURE, None), *((c.name, c.delay_chunks) for c in run.conditions)]
     headline = f"boosted@{run.headline}"
     facts = [facts_of(mixture.row) for mixture in run.mixtures]
@@ -160,6 +198,7 @@ def _summary(run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int) -> Summar
         triple=run.facts_of_triple(hint_bits_per_chunk),
         data=run.facts_of_data(),
         run_sha256=run.sha256,
+        honesty=Honesty.of(audit, run.loaded.triple.oracle),
         headline_condition=headline,
         versions=versions(),
         breakdowns=tuple(break_down(scores, facts, ("small", "large", headline))),

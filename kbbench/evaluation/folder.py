@@ -3,6 +3,7 @@
 ```
 run.json         what is run, by hash; "complete": false until all is there, and after an
                  interrupt how many mixtures are
+audit.json       what the honesty audit measured, before anything was scored
 parts/           one file of records a mixture, until the run is complete
 audio/           a few mixtures to listen to
 scores.parquet   one row a mixture x source x channel x condition
@@ -18,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from kbbench.audit import Audit
 from kbbench.errors import InputError, one_line
 from kbbench.evaluation.run import Run
 from kbbench.files import holds_anything, write_text
@@ -27,6 +29,7 @@ from kbbench.scenes.dataset import Mixture
 FORMAT = 1
 """Version of the run folder's layout and of ``summary.json``."""
 RUN, SUMMARY, SCORES = "run.json", "summary.json", "scores.parquet"
+AUDIT = "audit.json"
 
 
 def check(out: Path, run: Run) -> None:
@@ -52,12 +55,24 @@ def check(out: Path, run: Run) -> None:
         )
 
 
-def begin(out: Path, run: Run) -> None:
+def begin(out: Path, run: Run, audit: Audit | None) -> None:
     """Make the folder this run's, once the models have shown that they work."""
     out.mkdir(parents=True, exist_ok=True)
+    if audit is not None and not (out / AUDIT).is_file():
+        write_text(out / AUDIT, audit.model_dump_json(indent=1) + "\n")
     if not (out / RUN).is_file():
         _write_run(out, run, complete=False, done=0)
     (out / "parts").mkdir(exist_ok=True)
+
+
+def read_audit(out: Path) -> Audit | None:
+    """The audit that is there, if it is whole."""
+    try:
+        found = json.loads((out / AUDIT).read_text(encoding="utf-8"))
+        found.pop("verdict", None)  # follows from the findings
+        return Audit.model_validate(found)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def finish(out: Path, run: Run) -> None:

@@ -32,6 +32,7 @@ class Run:
         delays: of the sweep, in chunks, ascending; 0, the ideal link, is always among them.
         channels: further links, random ones.
         device: where models compute: cpu or cuda.
+        audited: the triple is audited before it runs.
     """
 
     loaded: LoadedTriple
@@ -40,6 +41,7 @@ class Run:
     delays: tuple[int, ...]
     channels: tuple[Channel, ...] = ()
     device: str = "cpu"
+    audited: bool = True
 
     @property
     def headline(self) -> int:
@@ -69,6 +71,7 @@ class Run:
         return {
             "data_sha256": self.dataset.header.data_sha256,
             "split": self.split,
+            "audited": self.audited,
             "conditions": [condition.name for condition in self.conditions],
             "channels": [dict(channel.definition) for channel in self.channels],
             "file_sha256": self.loaded.file_sha256,
@@ -141,6 +144,7 @@ def prepare(
     delays: Sequence[int],
     channels: Sequence[Channel] = (),
     device: str = "cpu",
+    audited: bool = True,
 ) -> Run:
     """Open the data and load the model.
 
@@ -152,6 +156,7 @@ def prepare(
         channels: further links; those of a fixed delay join the sweep, and ``off`` is a control of
             every run.
         device: where models compute: cpu or cuda.
+        audited: audit the triple before it runs; else the run is marked, and does not rank.
 
     Raises:
         InputError: something is wrong with either, the split is empty, there is no such device, or
@@ -171,6 +176,7 @@ def prepare(
         delays=tuple(sorted({0, *delays, *swept})),
         channels=tuple(others),
         device=device,
+        audited=audited,
     )
     if not run.mixtures:
         raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")

@@ -8,9 +8,8 @@ from rich.text import Text
 
 from kbbench.audit import Audit, Finding
 from kbbench.audit.result import LookAhead
+from kbbench.report.terminal import console
 
-FILE_WIDTH = 100
-"""Columns of text where output goes to a file or a pipe."""
 STYLES = {"failure": "bold red", "warning": "yellow"}
 VERDICTS = {
     "honest": ("could run live", "bold green"),
@@ -21,18 +20,15 @@ VERDICTS = {
 
 def show_audit(audit: Audit) -> None:
     """Print it."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=FILE_WIDTH)
+    out = console()
     said, style = VERDICTS[audit.verdict]
-    title = Text.assemble((audit.triple, "bold"), f" ({audit.task}): ", (said, style))
-    console.print(title)
+    out.print(Text.assemble((audit.triple, "bold"), f" ({audit.task}): ", (said, style)))
     if audit.lookahead:
-        console.print(_measured(audit))
+        out.print(_measured(audit))
     for finding in audit.findings:
-        _show(console, finding)
+        _show(out, finding)
     for note in audit.notes:
-        console.print(Text.assemble(("note ", "dim"), note))
+        out.print(Text.assemble(("note ", "dim"), note))
 
 
 def _measured(audit: Audit) -> Table:
@@ -62,7 +58,7 @@ def _reach(item: LookAhead) -> Text:
     return Text(text, style="bold red" if over else "")
 
 
-def _show(console: Console, finding: Finding) -> None:
+def _show(out: Console, finding: Finding) -> None:
     head = (f"{finding.severity} ", STYLES[finding.severity])
-    console.print(Text.assemble(head, (f"{finding.probe}, {finding.part}: ", "bold"), finding.what))
-    console.print(Text(f"  {finding.look_for}", style="dim"))
+    out.print(Text.assemble(head, (f"{finding.probe}, {finding.part}: ", "bold"), finding.what))
+    out.print(Text(f"  {finding.look_for}", style="dim"))

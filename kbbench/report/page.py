@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from kbbench.audit import Audit
 from kbbench.files import write_text
 from kbbench.report.plot import improvement_svg
 from kbbench.report.rows import (
@@ -24,13 +25,14 @@ SIGNALS = ("mixture", "small", "boosted", "large", "reference")
 """Order of the players."""
 
 
-def write_report(summary: Summary, out: Path, attribution: str) -> Path:
+def write_report(summary: Summary, out: Path, attribution: str, audit: Audit | None = None) -> Path:
     """Write plot and page of a run folder.
 
     Args:
         summary: the run's figures.
         out: its folder.
         attribution: whom the page must name, since its sound is made from their recordings.
+        audit: what was measured before the run.
 
     Returns:
         the page's path.
@@ -46,6 +48,7 @@ def write_report(summary: Summary, out: Path, attribution: str) -> Path:
     )
     text = environment.get_template("report.html").render(
         summary=summary,
+        audit=audit,
         title=title(summary),
         columns=COLUMNS,
         rows=summary_rows(summary),

@@ -38,9 +38,9 @@ MEANINGS = {
 def title(summary: Summary) -> str:
     """One line: what was run on what."""
     data = summary.data
-    bound = " (oracle: a bound, does not rank)" if summary.triple["oracle"] else ""
+    mark = f" ({summary.honesty.mark})" if summary.honesty.mark else ""
     return (
-        f"{summary.triple['name']}{bound} on {data['recipe']} version {data['recipe_version']}, "
+        f"{summary.triple['name']}{mark} on {data['recipe']} version {data['recipe_version']}, "
         f"{data['mixtures']} {data['split']} mixtures, hints {summary.triple['hint_kbit_per_s']:g} "
         "kbit/s"
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
+from kbbench.audit import Audit
 from kbbench.channel import LinkStatistics
 from kbbench.metrics import METRICS
 from kbbench.results.breakdown import Group
@@ -20,6 +22,13 @@ MIXTURE = "mixture"
 """The condition of the unprocessed mixture, to which improvements relate."""
 IMPROVED = ("si_sdr", "snr", "pesq_wb", "stoi", "estoi")
 """Metrics whose improvement over the mixture is given too, as ``<name>_i``."""
+MARKS = {
+    "honest": "",
+    "refused": "refused by the audit, does not rank",
+    "oracle": "oracle: a bound, does not rank",
+    "skipped": "not audited, does not rank",
+}
+"""What stands beside a run of each verdict."""
 SMALLEST_GAP_DB = 0.1
 """A large model so little better than the small one leaves no gap to close."""
 
@@ -54,6 +63,40 @@ class Link(Part):
         )
 
 
+class Honesty(Part):
+    """What the audit said before the run; the whole of it is in ``audit.json``.
+
+    Args:
+        verdict: honest, refused (it failed, and the run does not rank), oracle or skipped.
+        failures: what failed, a line each.
+        lookahead_samples: measured, by part; None where it reaches the end of the input or could
+            not be told.
+    """
+
+    verdict: Literal["honest", "refused", "oracle", "skipped"]
+    failures: tuple[str, ...] = ()
+    lookahead_samples: dict[str, int | None] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, audit: Audit | None, oracle: bool) -> Honesty:
+        """The part of an audit that a summary holds; None is an audit that was skipped."""
+        if audit is None:
+            return cls(verdict="oracle" if oracle else "skipped")
+        return cls(
+            verdict=audit.verdict,
+            failures=tuple(f"{item.probe}, {item.part}: {item.what}" for item in audit.failures),
+            lookahead_samples={
+                f"{item.part}, {item.output}": None if item.to_the_end else item.samples
+                for item in audit.lookahead
+            },
+        )
+
+    @property
+    def mark(self) -> str:
+        """What stands beside the run wherever it appears; empty for an honest one."""
+        return MARKS[self.verdict]
+
+
 class ConditionSummary(Part):
     """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link."""
 
@@ -75,6 +118,7 @@ class Summary(Part):
     triple: dict[str, Any]
     data: dict[str, Any]
     run_sha256: str
+    honesty: Honesty = Honesty(verdict="skipped")
     headline_condition: str
     conditions: list[ConditionSummary]
     gap_closed: dict[str, Figure]

@@ -29,7 +29,8 @@ def finished(
     def get(name: str) -> Path:
         if name not in made:
             made[name] = tmp_path_factory.mktemp("runs") / name
-            run = prepare(example(name), tiny_dataset("enhancement").folder, "test", (0, 6))
+            data = tiny_dataset("enhancement").folder
+            run = prepare(example(name), data, "test", (0, 6), audited=False)
             evaluate(run, made[name], workers=1, batch_size=3)
         return made[name]
 
@@ -112,4 +113,5 @@ def test_the_command_shows_a_table(finished: Callable[[str], Path]) -> None:
     result = CliRunner().invoke(main, ["compare", *folders, "--metric", "snr_i"])
     assert result.exit_code == 0
     assert "second is better" in result.output
+    assert "passthrough (not audited, does not rank)" in result.output
     assert "3/3" in result.output
