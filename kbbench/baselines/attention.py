@@ -90,7 +90,7 @@ class Attention(nn.Module):
         valid = torch.cat([past.valid, valid], dim=1)
         found = look_back(self.query(x), keys, values, valid)
         # (B, H, T, F V) to bins whose features are those of all heads.
-        bins = found.unflatten(-1, (self.bins, -1)).permute(0, 2, 3, 1, 4).flatten(3)
+        bins = found.reshape(*found.shape[:3], self.bins, -1).permute(0, 2, 3, 1, 4).flatten(3)
         y = self.out(bins)[:, 0].unflatten(-1, (self.bins, -1))
         last = 1 - WINDOW
         return y, Memory(keys[:, :, last:], values[:, :, last:], valid[:, last:])
@@ -112,12 +112,15 @@ def look_back(query: Tensor, keys: Tensor, values: Tensor, valid: Tensor) -> Ten
     block = min(frames, BLOCK)
     spare = -frames % block
     span = block + WINDOW - 1
-    queries = nn.functional.pad(query, (0, 0, 0, spare)).unflatten(2, (-1, block))
+    queries = nn.functional.pad(query, (0, 0, 0, spare))
+    queries = queries.reshape(*query.shape[:2], -1, block, query.shape[-1])
     keys = nn.functional.pad(keys, (0, 0, 0, spare)).unfold(2, span, block)  # (B, H, N, E, span)
     # Even with weight zero, a value that is not finite would reach frames that do not look at it.
     values = nn.functional.pad(values.nan_to_num(), (0, 0, 0, spare)).unfold(2, span, block)
     valid = nn.functional.pad(valid, (0, spare)).unfold(1, span, block)
-    ahead = torch.arange(span, device=query.device) - torch.arange(block, device=query.device)[:, None]
+    ahead = (
+        torch.arange(span, device=query.device) - torch.arange(block, device=query.device)[:, None]
+    )
     inside = (ahead >= 0) & (ahead < WINDOW) & valid[:, None, :, None, :]
     scores = (queries @ keys) * query.shape[-1] ** -0.5
     scores = scores.masked_fill(~inside, torch.finfo(scores.dtype).min)

@@ -8,7 +8,7 @@ over the utterance there, which no streaming model has.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -124,8 +124,8 @@ class GridNet(nn.Module):
         return State(
             level=Level(zeros(batch), zeros(batch)),
             heard=self.encoder.start(batch, BINS),
-            blocks=tuple(block.start(batch) for block in self.blocks),
-            merges=tuple(merge.start(batch) for merge in self.merges),
+            blocks=tuple(_begin(block, batch) for block in self.blocks),
+            merges=tuple(_begin(merge, batch) for merge in self.merges),
             spoken=self.decoder.start(batch, BINS),
             carry=zeros(batch, self.config.sources, EARS, LOOKAHEAD),
             talker=self._talker(enrollment),
@@ -133,7 +133,7 @@ class GridNet(nn.Module):
 
     def step(
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[Any, ...]:
         """Frame (B, C, 192), hint (B, 97, E) and its age (B,) to a chunk (B, S, C, 128), state."""
         frames = self.stft.analyse(frame)[:, :, None]
         if hint is None or age is None:
@@ -157,6 +157,7 @@ class GridNet(nn.Module):
         if heard is not None and self.config.boosting == "output":
             x = torch.cat([x, heard.hints], dim=-1)
         x, first = self.encoder(x, state.heard)
+        x = x.float()  # what the blocks add up to stays float32 under autocast
         blocks, merges = [], []
         for number, block in enumerate(self.blocks):
             x, remembered = block(x, state.blocks[number], state.talker)
@@ -216,11 +217,15 @@ class RemoteGridNet(GridNet):
 
     def step(  # type: ignore[override]
         self, frame: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    ) -> tuple[Any, ...]:
         """Frame (B, C, 192) to a chunk (B, S, C, 128), a hint (B, 97, E), and the state."""
         bins, told, state = self.run(self.stft.analyse(frame)[:, :, None], state, None)
         chunk, carry = self.stft.overlap(bins[:, :, :, 0], state.carry)
         return chunk, told[self.speaks][:, 0], state._replace(carry=carry)
+
+
+def _begin(layer: Any, batch: int) -> Any:
+    return layer.start(batch)
 
 
 def _merges(config: GridNetConfig) -> list[nn.Module]:

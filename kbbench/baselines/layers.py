@@ -51,8 +51,8 @@ class FullBand(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, F, D) to the same shape."""
         y, _ = self.lstm(self.norm(x).flatten(0, 1))
-        y = self.out(y).unflatten(0, x.shape[:2])
-        return x + y
+        change: Tensor = self.out(y).unflatten(0, x.shape[:2])
+        return x + change
 
 
 class SubBand(nn.Module):

@@ -57,7 +57,7 @@ class AttendedHints(nn.Module):
 
     The hint of age a at step t tells about chunk t - a: it modulates the device's own features of
     that chunk (FiLM). The result is context frame t; the device attends from its present features
-    to the last ``WINDOW`` context frames and adds what it finds; where no hint has arrived, that is nothing.
+    to the last ``WINDOW`` context frames and adds what it finds: nothing, before a hint arrives.
 
     Source: Srinivas et al., "Knowledge boosting during low-latency inference", Interspeech 2024
     (arXiv 2407.11055); the embedding of age is ours.
