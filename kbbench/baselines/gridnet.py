@@ -1,0 +1,244 @@
+"""A causal, streaming TF-GridNet for two ears, alone, boosted by hints, or writing them.
+
+STFT of 192 / 128 samples, level taken out, convolution, blocks (full band, sub-band, perhaps
+attention), with hints merged between them; the spectra of the estimates come out, level put back.
+Source as in :mod:`kbbench.baselines.layers`; the running level stands in for the normalization
+over the utterance there, which no streaming model has.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from kbbench.baselines.attention import Attention, Memory
+from kbbench.baselines.config import EARS, GridNetConfig, Speaks
+from kbbench.baselines.enrollment import SIZE, Enrollment
+from kbbench.baselines.layers import CausalConv, Film, FullBand, Recurrent, SubBand
+from kbbench.baselines.merging import AttendedHints, Context, Heard, LayerFilm
+from kbbench.models.stft import ChunkSTFT
+from kbbench.units import LOOKAHEAD
+
+BINS = ChunkSTFT.bins
+FLOOR = 1e-6
+"""Least mean power of a frame's bins; what 16-bit quantization noise has there is 1e-8."""
+
+
+class Level(NamedTuple):
+    """Sum of the frames' power and their number so far, each (B,)."""
+
+    power: Tensor
+    frames: Tensor
+
+
+class State(NamedTuple):
+    """All that a network remembers: (B, ...) each; talker (B, 64) or None, carry (B, S, C, 64)."""
+
+    level: Level
+    heard: Tensor
+    blocks: tuple[tuple[Recurrent, Memory | None], ...]
+    merges: tuple[Context | None, ...]
+    spoken: Tensor
+    carry: Tensor
+    talker: Tensor | None
+
+
+class Block(nn.Module):
+    """Full band, sub-band and, where asked for, attention; a talker modulates what comes in."""
+
+    def __init__(self, config: GridNetConfig) -> None:
+        super().__init__()
+        size = config.features
+        self.talker = Film(SIZE, size) if config.enrolled else None
+        self.full_band = FullBand(size, config.hidden)
+        self.sub_band = SubBand(size, config.hidden)
+        self.attention = (
+            Attention(size, config.heads, config.key, BINS, plain=False)
+            if config.attention
+            else None
+        )
+
+    def start(self, batch: int) -> tuple[Recurrent, Memory | None]:
+        """Before the first frame."""
+        memory = None if self.attention is None else self.attention.start(batch)
+        return self.sub_band.start(batch, BINS), memory
+
+    def forward(
+        self, x: Tensor, state: tuple[Recurrent, Memory | None], talker: Tensor | None
+    ) -> tuple[Tensor, tuple[Recurrent, Memory | None]]:
+        """(B, T, F, D), state and talker (B, 64) to the same shape and the next state."""
+        recurrent, memory = state
+        if self.talker is not None and talker is not None:
+            x = self.talker(x, talker[:, None, None])
+        x, recurrent = self.sub_band(self.full_band(x), recurrent)
+        if self.attention is not None and memory is not None:
+            valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+            found, memory = self.attention(x, x, valid, memory)
+            x = x + found
+        return x, (recurrent, memory)
+
+
+class GridNet(nn.Module):
+    """A device: small, or boosted as its configuration says; streams exactly what it gives offline.
+
+    Args:
+        config: its shape.
+    """
+
+    def __init__(self, config: GridNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stft = ChunkSTFT()
+        self.enrollment = Enrollment() if config.enrolled else None
+        late_input = config.hint_features if config.boosting == "output" else 0
+        self.encoder = CausalConv(2 * EARS + late_input, config.features)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.merges = nn.ModuleList(_merges(config))
+        narrow = config.features // config.compression
+        self.bottleneck = nn.Linear(config.features, narrow) if config.compression > 1 else None
+        self.decoder = CausalConv(narrow, 2 * config.sources * EARS)
+
+    def forward(
+        self,
+        mixture: Tensor,
+        *,
+        enrollment: Tensor | None = None,
+        hints: Tensor | None = None,
+        seen_mask: Tensor | None = None,
+        age: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Mixture (B, C, T) to estimates (B, S, C, T); hints (B, K, 97, E) as delivered."""
+        frames = self.stft(mixture)
+        if hints is None or seen_mask is None or age is None:
+            heard = self._unheard(frames)
+        else:
+            heard = self._heard(hints, seen_mask, age)
+        bins, _, _ = self.run(frames, self.start(len(mixture), enrollment), heard)
+        return self.stft.inverse(bins, mixture.shape[-1])
+
+    def start(self, batch: int, enrollment: Tensor | None = None) -> State:
+        """The state before the first chunk; an enrollment (B, 1, T_e) is encoded here, once."""
+        zeros = self.decoder.conv.weight.new_zeros
+        return State(
+            level=Level(zeros(batch), zeros(batch)),
+            heard=self.encoder.start(batch, BINS),
+            blocks=tuple(_begin(block, batch) for block in self.blocks),
+            merges=tuple(_begin(merge, batch) for merge in self.merges),
+            spoken=self.decoder.start(batch, BINS),
+            carry=zeros(batch, self.config.sources, EARS, LOOKAHEAD),
+            talker=self._talker(enrollment),
+        )
+
+    def step(
+        self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
+    ) -> tuple[Any, ...]:
+        """Frame (B, C, 192), hint (B, 97, E) and its age (B,) to a chunk (B, S, C, 128), state."""
+        frames = self.stft.analyse(frame)[:, :, None]
+        if hint is None or age is None:
+            heard = self._unheard(frames)
+        else:
+            heard = self._heard(hint[:, None], (age >= 0)[:, None], age[:, None])
+        bins, _, state = self.run(frames, state, heard)
+        chunk, carry = self.stft.overlap(bins[:, :, :, 0], state.carry)
+        return chunk, state._replace(carry=carry)
+
+    def run(
+        self, frames: Tensor, state: State, heard: Heard | None
+    ) -> tuple[Tensor, dict[Speaks, Tensor], State]:
+        """Frames (B, C, T, 97) to the estimates' (B, S, C, T, 97), both complex.
+
+        Returns:
+            the estimates; what a remote may send, (B, T, 97, E); the next state but for ``carry``.
+        """
+        scale, level = _running_level(frames, state.level)
+        x = torch.view_as_real(frames / scale[:, None, :, None]).permute(0, 2, 3, 1, 4).flatten(3)
+        if heard is not None and self.config.boosting == "output":
+            x = torch.cat([x, heard.hints], dim=-1)
+        x, first = self.encoder(x, state.heard)
+        x = x.float()  # what the blocks add up to stays float32 under autocast
+        blocks, merges = [], []
+        for number, block in enumerate(self.blocks):
+            x, remembered = block(x, state.blocks[number], state.talker)
+            blocks.append(remembered)
+            if number < len(self.merges):
+                x, context = self.merges[number](x, heard, state.merges[number])
+                merges.append(context)
+        told = x if self.bottleneck is None else self.bottleneck(x)
+        y, last = self.decoder(told, state.spoken)
+        y = y.float()
+        bins = torch.view_as_complex(y.unflatten(-1, (-1, EARS, 2))).permute(0, 3, 4, 1, 2)
+        after = state._replace(
+            level=level, heard=first, blocks=tuple(blocks), merges=tuple(merges), spoken=last
+        )
+        return bins * scale[:, None, None, :, None], {"features": told, "estimate": y}, after
+
+    def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
+        return None if self.config.boosting == "none" else Heard.of(hints, seen, age)
+
+    def _unheard(self, frames: Tensor) -> Heard | None:
+        """As many steps as frames (B, C, T, 97), none with a hint."""
+        batch, _, steps, _ = frames.shape
+        hints = frames.real.new_zeros(batch, steps, BINS, self.config.hint_features)
+        never = torch.zeros(batch, steps, dtype=torch.bool, device=frames.device)
+        return self._heard(hints, never, never.long())
+
+    def _talker(self, enrollment: Tensor | None) -> Tensor | None:
+        if self.enrollment is None:
+            return None
+        if enrollment is None:
+            raise ValueError(
+                "enrollment is None: this network extracts a target talker; "
+                "give an utterance of that talker, (B, 1, T_e)"
+            )
+        talker: Tensor = self.enrollment(enrollment)
+        return talker
+
+
+class RemoteGridNet(GridNet):
+    """A remote: estimates and hints (B, K, 97, E).
+
+    Args:
+        config: its shape.
+        speaks: what its hints are.
+    """
+
+    def __init__(self, config: GridNetConfig, speaks: Speaks = "features") -> None:
+        super().__init__(config)
+        self.speaks: Speaks = speaks
+
+    def forward(  # type: ignore[override]
+        self, mixture: Tensor, *, enrollment: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mixture (B, C, T) to estimates (B, S, C, T) and hints (B, K, 97, E)."""
+        bins, told, _ = self.run(self.stft(mixture), self.start(len(mixture), enrollment), None)
+        return self.stft.inverse(bins, mixture.shape[-1]), told[self.speaks]
+
+    def step(  # type: ignore[override]
+        self, frame: Tensor, state: State
+    ) -> tuple[Any, ...]:
+        """Frame (B, C, 192) to a chunk (B, S, C, 128), a hint (B, 97, E), and the state."""
+        bins, told, state = self.run(self.stft.analyse(frame)[:, :, None], state, None)
+        chunk, carry = self.stft.overlap(bins[:, :, :, 0], state.carry)
+        return chunk, told[self.speaks][:, 0], state._replace(carry=carry)
+
+
+def _begin(layer: Any, batch: int) -> Any:
+    return layer.start(batch)
+
+
+def _merges(config: GridNetConfig) -> list[nn.Module]:
+    """Attention between blocks; modulation after each."""
+    if config.boosting == "attention":
+        return [AttendedHints(config, BINS) for _ in range(config.blocks - 1)]
+    if config.boosting == "film":
+        return [LayerFilm(config) for _ in range(config.blocks)]
+    return []
+
+
+def _running_level(frames: Tensor, level: Level) -> tuple[Tensor, Level]:
+    """Root mean power of all frames so far, (B, T), and the sums to go on from."""
+    power = frames.abs().square().mean(dim=(1, 3)).cumsum(dim=1) + level.power[:, None]
+    count = torch.arange(1, frames.shape[2] + 1, device=frames.device) + level.frames[:, None]
+    return (power / count + FLOOR).sqrt(), Level(power[:, -1], count[:, -1])

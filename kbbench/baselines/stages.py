@@ -1,0 +1,40 @@
+"""What is trained, in which order, and the names of its files."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from kbbench.baselines.config import Boosting, GridNetConfig, baseline, boosted, large, small
+from kbbench.models.contract import Task
+
+Stage = Literal["small", "baseline", "distilled", "large", "boosted", "film", "output"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+BOOSTINGS: dict[str, Boosting] = {"boosted": "attention", "film": "film", "output": "output"}
+"""Stages that take hints, and how."""
+TAUGHT = ("distilled", *BOOSTINGS)
+"""Stages that need a trained large network."""
+
+
+def stage_config(stage: Stage, task: Task, remote: GridNetConfig | None = None) -> GridNetConfig:
+    """The network of a stage; ``remote`` is the large one's, for a stage that takes its hints.
+
+    Raises:
+        ValueError: a stage that takes hints, without a remote.
+    """
+    if stage in BOOSTINGS:
+        if remote is None:
+            raise ValueError(f"stage {stage!r} takes hints; give the large network's configuration")
+        return boosted(task, BOOSTINGS[stage], remote)
+    if stage == "large":
+        return large(task) if remote is None else remote
+    return baseline(task) if stage == "baseline" else small(task)
+
+
+def weights_name(stage: str, delay_chunks: int | None = None, remote: bool = False) -> str:
+    """A stage's weights: for every delay, or trained for one, such as ``boosted@6``.
+
+    >>> weights_name("boosted", 6, remote=True)
+    'boosted@6.remote.safetensors'
+    """
+    delay = "" if delay_chunks is None else f"@{delay_chunks}"
+    return f"{stage}{delay}{'.remote' if remote else ''}.safetensors"

@@ -1,0 +1,104 @@
+"""A run's whole state in one file that is there whole or not at all.
+
+There is no generator to keep: clips are keyed by their number, weights by the seed, and the
+networks draw nothing. So a run that was killed ends in the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kbbench.baselines.training.settings import Settings
+from kbbench.errors import InputError, one_line
+from kbbench.files import write_bytes
+
+NAME = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Args:
+        step: of the optimizer, done.
+        seconds: spent in training, over all sittings.
+        best_db: of validation so far, and ``best_step``, where it was.
+        stale: validations since then.
+        skipped: steps whose gradient was not finite, and that changed nothing.
+        rows: of the log.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_db: float = float("-inf")
+    best_step: int = 0
+    stale: int = 0
+    skipped: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+
+def write_checkpoint(
+    folder: Path,
+    settings: Settings,
+    data: str,
+    progress: Progress,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write the state of a run."""
+    buffer = io.BytesIO()
+    state = {
+        "settings": settings.model_dump_json(),
+        "data": data,
+        "progress": asdict(progress),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    torch.save(state, buffer)
+    write_bytes(folder / NAME, buffer.getvalue())
+
+
+def read_checkpoint(
+    folder: Path,
+    settings: Settings,
+    data: str,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> Progress:
+    """Put a run's state into model and optimizer; a fresh start where there is no checkpoint.
+
+    Raises:
+        InputError: the file is damaged, or of a run with other settings or data.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return Progress()
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        begun = Settings.model_validate_json(state["settings"])
+        progress = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
+    except Exception as error:
+        raise InputError(
+            f"{path}: damaged, or of another kbbench version ({one_line(error)[:200]}); "
+            "remove it to begin anew"
+        ) from error
+    _same(
+        path, {"data": state["data"], **begun.model_dump()}, {"data": data, **settings.model_dump()}
+    )
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return progress
+
+
+def _same(path: Path, begun: dict[str, Any], asked: dict[str, Any]) -> None:
+    for name, value in begun.items():
+        if asked[name] != value:
+            raise InputError(
+                f"{path}: begun with {name} {value!r}, now {asked[name]!r}; "
+                "give the same to carry on, or another --out"
+            )

@@ -1,0 +1,156 @@
+"""Training data: clip n is a function of seed and n alone, so that a run carries on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from kbbench.baselines.training.settings import Settings
+from kbbench.channel import NO_HINT, Seen
+from kbbench.errors import InputError
+from kbbench.models.contract import Task
+from kbbench.rng import Stream
+from kbbench.runner import read_batch
+from kbbench.scenes.dataset import HEADER
+from kbbench.scenes.dataset import Dataset as DatasetFolder
+from kbbench.scenes.live import SceneDataset
+from kbbench.scenes.recipe import SPLITS, load_recipe
+from kbbench.units import chunk_count, samples
+
+Item = dict[str, Any]
+
+
+class Scenes(Protocol):
+    """Mixtures by number: ``mixture`` (C, T), ``references`` (S, C, T), ``enrollment`` (1, T_e)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Item: ...
+
+
+class FolderScenes(Dataset[Item]):
+    """A split of a dataset folder, with the items of :class:`SceneDataset`."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.mixtures = list(DatasetFolder.open(folder).mixtures(split))
+
+    def __len__(self) -> int:
+        return len(self.mixtures)
+
+    def __getitem__(self, index: int) -> Item:
+        batch = read_batch([self.mixtures[index]])
+        item = {"id": batch.ids[0], "mixture": batch.mixture[0], "references": batch.references[0]}
+        return item if batch.enrollment is None else {**item, "enrollment": batch.enrollment[0]}
+
+
+class Clips(Dataset[Item]):
+    """Clip n of a training run: a mixture, cut, and when each hint arrives (``seen``).
+
+    Each pass over the mixtures has its own order.
+    """
+
+    def __init__(self, scenes: Scenes, settings: Settings) -> None:
+        self.scenes, self.settings = scenes, settings
+
+    def __getitem__(self, number: int) -> Item:
+        lap, place = divmod(number, len(self.scenes))
+        stream = Stream("clip", self.settings.seed, number)
+        item = dict(self.scenes[int(_order(self.settings.seed, lap, len(self.scenes))[place])])
+        length = min(samples(self.settings.clip_s), item["mixture"].shape[-1])
+        start = stream.integer(0, item["mixture"].shape[-1] - length)
+        for name in ("mixture", "references"):
+            item[name] = item[name][..., start : start + length]
+        delay = stream.choice(self.settings.delays_chunks)
+        chunks = chunk_count(length)
+        item["seen"] = lossy(chunks, delay, stream.units(chunks) < self.settings.hint_loss)
+        return item
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, lap: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.argsort(Stream("order", seed, lap).units(count))
+
+
+def lossy(chunks: int, delay_chunks: int, lost: np.ndarray[Any, np.dtype[np.bool_]]) -> Seen:
+    """The newest hint that has arrived at each step, at a fixed delay, where some are lost.
+
+    >>> lossy(5, 1, np.array([False, True, False, False, False])).tolist()
+    [-1, 0, 0, 2, 3]
+    """
+    sent = np.where(lost, NO_HINT, np.arange(chunks, dtype=np.int64))
+    newest = np.maximum.accumulate(sent)
+    seen = np.full(chunks, NO_HINT, dtype=np.int64)
+    seen[delay_chunks:] = newest[: max(0, chunks - delay_chunks)]
+    return seen
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from: mixtures of both splits, their task, and a line that names them."""
+
+    train: Scenes
+    validation: Scenes
+    task: Task
+    words: str
+
+
+def open_data(
+    recipe: str, folders: Mapping[str, Path] | None = None, mixtures: int | None = None
+) -> Data:
+    """Mixtures of a dataset folder, or of a recipe, rendered when asked for.
+
+    Args:
+        recipe: a dataset folder, a recipe's name, or the path of one.
+        folders: of corpora, by name.
+        mixtures: so many for training in place of the recipe's own number; a recipe alone.
+
+    Raises:
+        InputError: no such recipe or folder, a corpus is missing, or a split is empty.
+    """
+    folder = Path(recipe)
+    if (folder / HEADER).is_file():
+        if mixtures is not None:
+            raise InputError(f"{folder}: has its own number of mixtures; leave out --mixtures")
+        header = DatasetFolder.open(folder).header
+        loaded, words = header.recipe, f"data {header.data_sha256}"
+        scenes: list[Scenes] = [FolderScenes(folder, split) for split in SPLITS[:2]]
+    else:
+        loaded = load_recipe(recipe)
+        if mixtures is not None:
+            counts = loaded.splits.model_copy(update={"train": mixtures})
+            loaded = loaded.model_copy(update={"splits": counts})
+        words = f"version {loaded.version}"
+        scenes = [SceneDataset(loaded, split, folders) for split in SPLITS[:2]]
+    for split, found in zip(SPLITS, scenes, strict=False):
+        if not len(found):
+            raise InputError(f"{recipe}: no mixture in its {split} split")
+    name = f"{loaded.name} {words}, {len(scenes[0])} mixtures"
+    return Data(scenes[0], scenes[1], loaded.task, name)
+
+
+def batches(clips: Clips, first_step: int, workers: int) -> Iterator[Item]:
+    """The batches of all steps from one on; the same for any number of workers."""
+    settings = clips.settings
+    numbers = range(first_step * settings.batch_size, settings.steps * settings.batch_size)
+    loader: DataLoader[Item] = DataLoader(
+        clips,
+        settings.batch_size,
+        sampler=numbers,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        generator=torch.Generator(),
+        multiprocessing_context="spawn" if workers else None,
+        prefetch_factor=4 if workers else None,
+    )
+    return iter(loader)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,230 @@
+"""The training loop: steps, validation, best weights, checkpoints, log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from kbbench import __version__
+from kbbench.baselines.stages import TAUGHT, weights_name
+from kbbench.baselines.training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from kbbench.baselines.training.clips import Clips, Data, Item, batches
+from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.training.trainee import Trainee
+from kbbench.baselines.training.validation import to_device, validate
+from kbbench.baselines.weights import Card, load_remote, save_weights
+from kbbench.errors import InputError
+from kbbench.files import write_text
+
+CHECKPOINT_S = 60.0
+"""A kill loses no more than this, and one step."""
+TRIPLE = '''"""The triple trained in this folder; evaluate it with `kbbench evaluate`."""
+
+from pathlib import Path
+
+from kbbench.baselines.triples import trained
+from kbbench.models import Triple
+
+
+def triple() -> Triple:
+    """Its networks, hints by way of {boosting}."""
+    return trained(Path(__file__).parent, "{task}", "{boosting}")
+'''
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: ``done`` where no step is left, else the same call carries on."""
+
+    done: bool
+    progress: Progress
+    weights: Path
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        now = self.progress
+        best = (
+            f"{self.weights}: {now.best_db:.2f} dB SI-SDRi in validation at step {now.best_step}"
+            if now.best_step
+            else "not validated yet"
+        )
+        ending = "done" if self.done else "the same command carries on"
+        spoilt = f", {now.skipped} steps without a finite gradient" if now.skipped else ""
+        return f"{best}; {now.step} steps{spoilt}, {now.seconds / 60:.1f} minutes: {ending}"
+
+
+@dataclass
+class Run:
+    """One stage, on its way."""
+
+    settings: Settings
+    data: Data
+    out: Path
+    trainee: Trainee
+    optimizer: torch.optim.Optimizer
+    device: torch.device
+    progress: Progress
+
+    @property
+    def folder(self) -> Path:
+        """Of log and checkpoint."""
+        return self.out / self.weights.stem
+
+    @property
+    def weights(self) -> Path:
+        """The best network so far."""
+        return self.out / weights_name(self.settings.stage, self.settings.only_delay)
+
+
+def train(
+    settings: Settings,
+    data: Data,
+    out: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 0,
+    minutes: float | None = None,
+    tell: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Train a stage, or carry on where a kill or the time limit left it.
+
+    Args:
+        settings: of the stage.
+        data: to learn from.
+        out: folder of all stages: weights, ``triple.py``, and a folder a stage with ``log.csv``
+            and ``checkpoint.pt``.
+        device: cpu, cuda, cuda:1, ...
+        workers: processes that render mixtures; 0 renders between the steps.
+        minutes: to stop after, with a checkpoint.
+        tell: called with (steps done, in all).
+
+    Raises:
+        InputError: the large network is missing, or the folder holds a run with other settings.
+    """
+    run = _begin(settings, data, out, torch.device(device))
+    started = saved = time.monotonic()
+    before = run.progress.seconds
+    limit = float("inf") if minutes is None else 60 * minutes
+    clips = batches(Clips(data.train, settings), run.progress.step, workers)
+    while run.progress.step < settings.steps and not _stale(run):
+        batch = to_device(next(clips), run.device)
+        figures = _step(run, batch)
+        now = time.monotonic()
+        run.progress.seconds = before + now - started
+        _after_step(run, figures)
+        if tell is not None:
+            tell(run.progress.step, settings.steps)
+        if now - started > limit:
+            break
+        if now - saved > CHECKPOINT_S:
+            _save(run)
+            saved = time.monotonic()
+    _save(run)
+    return Outcome(run.progress.step == settings.steps or _stale(run), run.progress, run.weights)
+
+
+def _begin(settings: Settings, data: Data, out: Path, device: torch.device) -> Run:
+    remote = None
+    if settings.stage in TAUGHT:
+        path = out / weights_name("large")
+        if not path.is_file():
+            raise InputError(
+                f"{path}: not there, and stage {settings.stage!r} learns from it; "
+                "train it first with --stage large, same --out"
+            )
+        remote = load_remote(path, "features")
+    trainee = Trainee(settings, data.task, remote).to(device)
+    # The learning rate is a tensor's worth of state that `rate` sets before each step.
+    optimizer = torch.optim.AdamW(
+        trainee.trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    run = Run(settings, data, out, trainee, optimizer, device, Progress())
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.progress = read_checkpoint(run.folder, settings, data.words, trainee, optimizer)
+    return run
+
+
+def _step(run: Run, batch: Item) -> dict[str, float]:
+    """One step of the optimizer; a gradient that is not finite changes nothing, and counts."""
+    rate = run.settings.rate(run.progress.step)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    run.optimizer.zero_grad(set_to_none=True)
+    with _autocast(run):
+        loss = run.trainee.loss(batch)
+    torch.autograd.backward(loss)
+    norm = torch.nn.utils.clip_grad_norm_(run.trainee.trained(), run.settings.clip_norm)
+    if torch.isfinite(norm):
+        run.optimizer.step()
+    else:
+        run.progress.skipped += 1
+    run.progress.step += 1
+    return {"loss_db": float(loss.detach()), "gradient_norm": float(norm), "learning_rate": rate}
+
+
+def _after_step(run: Run, figures: dict[str, float]) -> None:
+    """Log and validate where it is time."""
+    step, settings = run.progress.step, run.settings
+    last = step == settings.steps
+    validated: dict[str, float] = {}
+    if step % settings.validate_every == 0 or last:
+        with _autocast(run):
+            validated = validate(run.trainee, run.data.validation, run.device)
+        _keep_best(run, validated["si_sdri_db"])
+    if validated or step % settings.log_every == 0:
+        seconds = round(run.progress.seconds, 1)
+        run.progress.rows.append({"step": step, "seconds": seconds, **figures, **validated})
+    if validated:
+        _save(run)
+
+
+def _keep_best(run: Run, score_db: float) -> None:
+    if score_db <= run.progress.best_db:
+        run.progress.stale += 1
+        return
+    run.progress.best_db, run.progress.best_step, run.progress.stale = (
+        score_db,
+        run.progress.step,
+        0,
+    )
+    names = {
+        "network": run.weights.name,
+        "remote": weights_name(run.settings.stage, run.settings.only_delay, remote=True),
+    }
+    for part, network in run.trainee.networks().items():
+        card = Card(
+            kbbench=__version__,
+            task=run.data.task,
+            stage=run.settings.stage if part == "network" else "large",
+            config=network.config,
+            steps=run.progress.step,
+            validation_si_sdri_db=round(score_db, 3),
+            data=run.data.words,
+            settings=run.settings.model_dump(mode="json"),
+        )
+        save_weights(run.out / names[part], network.state_dict(), card)
+    boosting = run.settings.stage if run.settings.stage in ("film", "output") else "boosted"
+    name = "triple.py" if boosting == "boosted" else f"triple_{boosting}.py"
+    write_text(run.out / name, TRIPLE.format(task=run.data.task, boosting=boosting))
+
+
+def _stale(run: Run) -> bool:
+    return 0 < run.settings.patience <= run.progress.stale
+
+
+def _save(run: Run) -> None:
+    write_checkpoint(
+        run.folder, run.settings, run.data.words, run.progress, run.trainee, run.optimizer
+    )
+    write_text(run.folder / "log.csv", pd.DataFrame(run.progress.rows).to_csv(index=False))
+
+
+def _autocast(run: Run) -> AbstractContextManager[None]:
+    return torch.autocast(run.device.type, torch.bfloat16, enabled=run.settings.bf16)

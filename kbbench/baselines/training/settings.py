@@ -1,0 +1,109 @@
+"""All that a training run's result depends on, beside its data."""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kbbench.baselines.config import COMPRESSIONS
+from kbbench.baselines.stages import BOOSTINGS, Stage
+from kbbench.errors import InputError
+from kbbench.units import OFFICIAL_DELAYS
+
+
+class Settings(BaseModel):
+    """One stage of training.
+
+    Args:
+        stage: what is trained.
+        steps: of the optimizer.
+        batch_size: clips a step.
+        clip_s: seconds of each, cut at random.
+        learning_rate: at the top, after the warm-up.
+        warm_up_steps: linear from zero; then half a cosine down to ``final_rate``.
+        final_rate: of the last step, relative to ``learning_rate``.
+        weight_decay: of AdamW.
+        clip_norm: gradients are scaled down to this norm.
+        snr_weight: of SNR beside SI-SDR in the loss, so that the level is learnt too.
+        delays_chunks: each clip's hints are late by one of these, drawn at random.
+        hint_loss: chance that a hint is lost on its way.
+        compression: of the large network's hints; large alone.
+        tune_large: the large network is trained on with the device, instead of frozen.
+        teacher_weight: of the large network's estimates as a target; distilled alone.
+        validate_every: steps.
+        validation_mixtures: the first so many, whole.
+        patience: the run ends after so many validations without a better one; 0 never ends it.
+        log_every: steps.
+        seed: of weights, order, cuts, delays and losses.
+        bf16: layers compute in bfloat16 (autocast).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: Stage
+    steps: int = Field(default=100_000, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    clip_s: float = Field(default=4.0, ge=0.1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warm_up_steps: int = Field(default=500, ge=0)
+    final_rate: float = Field(default=0.01, ge=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    snr_weight: float = Field(default=0.1, ge=0)
+    delays_chunks: tuple[int, ...] = Field(default=OFFICIAL_DELAYS, min_length=1)
+    hint_loss: float = Field(default=0.0, ge=0, lt=1)
+    compression: int = 4
+    tune_large: bool = False
+    teacher_weight: float = Field(default=0.5, ge=0, le=1)
+    validate_every: int = Field(default=1000, ge=1)
+    validation_mixtures: int = Field(default=50, ge=1)
+    patience: int = Field(default=0, ge=0)
+    log_every: int = Field(default=50, ge=1)
+    seed: int = 0
+    bf16: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.compression not in COMPRESSIONS:
+            raise ValueError(f"compression {self.compression}: expected one of {COMPRESSIONS}")
+        if min(self.delays_chunks) < 0:
+            raise ValueError(f"a delay is 0 chunks or more, got {min(self.delays_chunks)}")
+        if self.tune_large and self.stage not in BOOSTINGS:
+            raise ValueError(f"stage {self.stage!r} has no large network to tune")
+        return self
+
+    @classmethod
+    def of(cls, **given: object) -> Self:
+        """Checked settings; those left out have their defaults.
+
+        Raises:
+            InputError: one is out of its range, or they do not fit together.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise InputError(f"training: {where}: {first['msg']}") from error
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, from 0.
+
+        >>> settings = Settings(stage="small", steps=110, warm_up_steps=10, learning_rate=1)
+        >>> settings.rate(4), settings.rate(10), round(settings.rate(60), 3)
+        (0.5, 1.0, 0.505)
+        """
+        if step < self.warm_up_steps:
+            return self.learning_rate * (step + 1) / self.warm_up_steps
+        done = (step - self.warm_up_steps) / max(1, self.steps - self.warm_up_steps)
+        cosine = (1 + math.cos(math.pi * done)) / 2
+        return self.learning_rate * (self.final_rate + (1 - self.final_rate) * cosine)
+
+    @property
+    def only_delay(self) -> int | None:
+        """The delay that the weights are for, where it is one alone."""
+        if self.stage in BOOSTINGS and len(self.delays_chunks) == 1:
+            return self.delays_chunks[0]
+        return None

@@ -1,0 +1,80 @@
+"""A network in training, and the large one that teaches it or sends it hints."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from kbbench.baselines.config import large, spoken
+from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.baselines.stages import BOOSTINGS, TAUGHT, stage_config
+from kbbench.baselines.training.clips import Item
+from kbbench.baselines.training.loss import separation_loss
+from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.triples import seeded
+from kbbench.channel import deliver
+from kbbench.models.contract import Task, Triple
+
+HINT_DTYPE = Triple.hint_dtype
+"""Hints are rounded in training as they are on the link."""
+
+
+class Trainee(nn.Module):
+    """What a stage trains.
+
+    Args:
+        settings: of the run.
+        task: of the data.
+        remote: the trained large network, for stages that need one.
+    """
+
+    def __init__(self, settings: Settings, task: Task, remote: RemoteGridNet | None) -> None:
+        super().__init__()
+        self.settings = settings
+        given = large(task, settings.compression) if remote is None else remote.config
+        config = stage_config(settings.stage, task, given)
+        kind = RemoteGridNet if settings.stage == "large" else GridNet
+        self.network = seeded(settings.seed, lambda: kind(config))
+        self.remote = remote if settings.stage in TAUGHT else None
+        if self.remote is not None:
+            self.remote.requires_grad_(settings.tune_large)
+            if settings.stage in BOOSTINGS:
+                self.remote.speaks = spoken(BOOSTINGS[settings.stage])
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that the optimizer moves."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def networks(self) -> dict[str, GridNet]:
+        """What is written as weights: the network, and the remote where it was tuned with it."""
+        tuned = {"remote": self.remote} if self.settings.tune_large and self.remote else {}
+        return {"network": self.network, **tuned}
+
+    def loss(self, batch: Item) -> Tensor:
+        """Of a batch of clips, a scalar."""
+        weight = self.settings.snr_weight
+        told = self.listen(batch)
+        estimates = self.estimate(batch, batch["seen"], told)
+        loss = separation_loss(estimates, batch["references"], weight)
+        if self.settings.stage != "distilled" or told is None:
+            return loss
+        share = self.settings.teacher_weight
+        taught = separation_loss(estimates, told[0], weight)
+        return (1 - share) * loss + share * taught
+
+    def listen(self, batch: Item) -> tuple[Tensor, Tensor] | None:
+        """The large network's estimates and hints, where the stage has one."""
+        if self.remote is None:
+            return None
+        with torch.set_grad_enabled(self.settings.tune_large and torch.is_grad_enabled()):
+            estimates, hints = self.remote(batch["mixture"], enrollment=batch.get("enrollment"))
+        return estimates, hints.to(HINT_DTYPE).float()
+
+    def estimate(self, batch: Item, seen: Tensor, told: tuple[Tensor, Tensor] | None) -> Tensor:
+        """The trained network's estimates; hints arrive as ``seen`` (B, K) says."""
+        more = {}
+        if told is not None and self.settings.stage in BOOSTINGS:
+            more = deliver(told[1], seen.cpu().numpy()).as_arguments()
+        output = self.network(batch["mixture"], enrollment=batch.get("enrollment"), **more)
+        estimates: Tensor = output[0] if isinstance(output, tuple) else output
+        return estimates

@@ -1,0 +1,57 @@
+"""How good a network is on mixtures that it is not trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kbbench.baselines.stages import BOOSTINGS
+from kbbench.baselines.training.clips import Item, Scenes
+from kbbench.baselines.training.loss import si_sdr_improvement
+from kbbench.baselines.training.trainee import Trainee
+from kbbench.channel import fixed
+from kbbench.rng import Stream
+from kbbench.units import chunk_count
+
+
+def validate(trainee: Trainee, scenes: Scenes, device: torch.device) -> dict[str, float]:
+    """Mean SI-SDR improvement in dB over the first validation mixtures, whole, one at a time.
+
+    Returns:
+        by column of the log: ``si_sdri_db``; with hints, ``si_sdri_db@d`` for each delay, and
+        ``si_sdri_db`` their mean.
+    """
+    settings = trainee.settings
+    delays = settings.delays_chunks if settings.stage in BOOSTINGS else (0,)
+    sums = dict.fromkeys(delays, 0.0)
+    count = min(settings.validation_mixtures, len(scenes))
+    trainee.eval()
+    with torch.inference_mode():
+        for number in range(count):
+            batch = to_device(_one(scenes[number]), device)
+            told = trainee.listen(batch)
+            for delay in delays:
+                steps = chunk_count(batch["mixture"].shape[-1])
+                seen = torch.from_numpy(fixed(delay).seen(steps, Stream("validation")))[None]
+                estimates = trainee.estimate(batch, seen, told)
+                gain = si_sdr_improvement(estimates, batch["references"], batch["mixture"])
+                sums[delay] += float(gain[0])
+    trainee.train()
+    means = {delay: total / count for delay, total in sums.items()}
+    overall = sum(means.values()) / len(means)
+    if settings.stage not in BOOSTINGS:
+        return {"si_sdri_db": overall}
+    return {"si_sdri_db": overall, **{f"si_sdri_db@{d}": mean for d, mean in means.items()}}
+
+
+def to_device(batch: Item, device: torch.device) -> Item:
+    """Its tensors there."""
+    return {
+        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+        for name, value in batch.items()
+    }
+
+
+def _one(item: Item) -> Item:
+    """A batch of one."""
+    return {n: value[None] if isinstance(value, Tensor) else value for n, value in item.items()}

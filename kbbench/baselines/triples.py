@@ -1,0 +1,101 @@
+"""Trained networks as triples: those that come with kbbench, and those that a user trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from kbbench.baselines.config import SOURCES, spoken
+from kbbench.baselines.config import boosted as boosted_config
+from kbbench.baselines.config import large as large_config
+from kbbench.baselines.config import small as small_config
+from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.baselines.stages import BOOSTINGS, Stage, weights_name
+from kbbench.baselines.weights import load_device, load_remote
+from kbbench.errors import InputError
+from kbbench.models.contract import TASKS, Boosted, Task, Triple
+
+Network = TypeVar("Network", bound=GridNet)
+
+SHIPPED = Path(__file__).parent / "weights"
+"""One folder a task."""
+NAMES = {
+    "boosted": "TF-GridNet, knowledge boosting",
+    "film": "TF-GridNet, layer-wise FiLM",
+    "output": "TF-GridNet, delayed output",
+}
+
+
+def shipped(task: str, boosting: str = "boosted", small: Stage = "small") -> Triple:
+    """A reference triple, from the weights that come with kbbench.
+
+    Args:
+        task: separation, target_speech or enhancement.
+        boosting: boosted, film or output.
+        small: small; or baseline (as many parameters as the device), or distilled.
+
+    Raises:
+        InputError: unknown names, or not trained yet.
+    """
+    return trained(SHIPPED / task, task, boosting, small)
+
+
+def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "small") -> Triple:
+    """A triple from a folder that `kbbench train` wrote; arguments and errors as :func:`shipped`.
+
+    A device trained for one delay alone serves that delay; the others take the one for all.
+    """
+    known = _task(task, boosting)
+
+    def found(path: Path, stage: str) -> Path:
+        if not path.is_file():
+            raise InputError(
+                f"{folder}: {path.name} is not there: {stage} is not trained yet for {task}; "
+                f"train it with `kbbench train RECIPE --stage {stage} --out FOLDER`, and evaluate "
+                "FOLDER/triple.py"
+            )
+        return path
+
+    large = load_remote(found(folder / weights_name("large"), "large"), spoken(BOOSTINGS[boosting]))
+
+    def boosted(delay_chunks: int) -> Boosted:
+        own = folder / weights_name(boosting, delay_chunks)
+        delay = delay_chunks if own.is_file() else None
+        device = load_device(found(folder / weights_name(boosting, delay), boosting))
+        tuned = folder / weights_name(boosting, delay, remote=True)
+        return Boosted(device, load_remote(tuned, large.speaks) if tuned.is_file() else large)
+
+    device = load_device(found(folder / weights_name(small), small))
+    name = NAMES[boosting] + ("" if small == "small" else f" ({small})")
+    return Triple(name, known, device, large, boosted)
+
+
+def untrained(task: str, boosting: str = "boosted", compression: int = 4, seed: int = 0) -> Triple:
+    """The same networks with random weights: for their cost, which weights do not change."""
+    known = _task(task, boosting)
+    config = large_config(known, compression)
+    large = seeded(seed, lambda: RemoteGridNet(config, spoken(BOOSTINGS[boosting])))
+    small = seeded(seed, lambda: GridNet(small_config(known)))
+    device = seeded(seed, lambda: GridNet(boosted_config(known, BOOSTINGS[boosting], config)))
+    for model in (small, large, device):
+        model.eval()
+    return Triple(f"{NAMES[boosting]} (untrained)", known, small, large, Boosted(device, large))
+
+
+def seeded(seed: int, make: Callable[[], Network]) -> Network:
+    """A network with weights drawn from a seed; the global generator stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def _task(task: str, boosting: str) -> Task:
+    if boosting not in BOOSTINGS:
+        raise InputError(f"boosting {boosting!r}: expected one of {', '.join(BOOSTINGS)}")
+    for known in SOURCES:
+        if known == task:
+            return known
+    raise InputError(f"task {task!r}: expected one of {', '.join(TASKS)}")

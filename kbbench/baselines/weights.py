@@ -1,0 +1,101 @@
+"""Trained networks as safetensors files that say what they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from kbbench.baselines.config import GridNetConfig, Speaks
+from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.errors import InputError, one_line
+from kbbench.files import write_bytes
+from kbbench.models.contract import Task
+
+SUFFIX = ".safetensors"
+
+
+class Card(BaseModel):
+    """What stands in a weights file beside the numbers.
+
+    Args:
+        kbbench: the version that trained it.
+        task: what for.
+        stage: such as small, large or boosted.
+        config: the network's shape.
+        steps: of training, at the best validation.
+        validation_si_sdri_db: the mean there.
+        data: recipe and corpora that it was trained on.
+        settings: of the training run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kbbench: str
+    task: Task
+    stage: str
+    config: GridNetConfig
+    steps: int
+    validation_si_sdri_db: float
+    data: str
+    settings: dict[str, Any]
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:
+    """Write a network, whole or not at all."""
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(kept, metadata={"card": card.model_dump_json()}))
+
+
+def read_card(path: Path) -> Card:
+    """What a weights file says of itself.
+
+    Raises:
+        InputError: no such file, or not one of ours.
+    """
+    card, _ = _read(path)
+    return card
+
+
+def load_device(path: Path) -> GridNet:
+    """A device as it was trained; raises as :func:`read_card`."""
+    card, tensors = _read(path)
+    return _filled(path, GridNet(card.config), tensors)
+
+
+def load_remote(path: Path, speaks: Speaks) -> RemoteGridNet:
+    """A remote as it was trained; raises as :func:`read_card`."""
+    card, tensors = _read(path)
+    remote = RemoteGridNet(card.config, speaks)
+    _filled(path, remote, tensors)
+    return remote
+
+
+def _filled(path: Path, network: GridNet, tensors: dict[str, Tensor]) -> GridNet:
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: weights do not fit their network ({one_line(error)[:200]}); train them anew"
+        ) from error
+    return network.eval()
+
+
+def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected weights written by `kbbench train`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = Card.model_validate(json.loads(file.metadata()["card"]))
+            return card, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValidationError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not weights of this kbbench ({one_line(error)[:200]}); "
+            "expected a file written by `kbbench train`"
+        ) from error
