@@ -1,4 +1,4 @@
-"""Trained networks as triples: those that come with kbbench, and those that a user trained."""
+"""Networks that `kbbench train` trained, as triples."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from kbbench.models.contract import TASKS, Boosted, Task, Triple
 
 Network = TypeVar("Network", bound=GridNet)
 
-SHIPPED = Path(__file__).parent / "weights"
-"""One folder a task."""
 NAMES = {
     "boosted": "TF-GridNet, knowledge boosting",
     "film": "TF-GridNet, layer-wise FiLM",
@@ -29,24 +27,19 @@ NAMES = {
 }
 
 
-def shipped(task: str, boosting: str = "boosted", small: Stage = "small") -> Triple:
-    """A reference triple, from the weights that come with kbbench.
+def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "small") -> Triple:
+    """A triple from a folder that `kbbench train` wrote.
+
+    A device trained for one delay alone serves that delay; the others take the one for all.
 
     Args:
+        folder: of all stages.
         task: separation, target_speech or enhancement.
         boosting: boosted, film or output.
         small: small; or baseline (as many parameters as the device), or distilled.
 
     Raises:
         InputError: unknown names, or not trained yet.
-    """
-    return trained(SHIPPED / task, task, boosting, small)
-
-
-def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "small") -> Triple:
-    """A triple from a folder that `kbbench train` wrote; arguments and errors as :func:`shipped`.
-
-    A device trained for one delay alone serves that delay; the others take the one for all.
     """
     known = _task(task, boosting)
 

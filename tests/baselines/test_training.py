@@ -18,7 +18,6 @@ from kbbench.models.loading import load_triple
 from kbbench.scenes.dataset import Dataset
 
 Data = Callable[[str], Dataset]
-Example = Callable[[str], Path]
 SHORT = {"batch_size": 1, "clip_s": 0.3, "warm_up_steps": 0, "validation_mixtures": 1}
 
 
@@ -75,12 +74,6 @@ def test_stages_make_a_triple_that_loads_as_a_user_s_file(
         train(settings("small", 2), data, tmp_path)
     with pytest.raises(InputError, match=r"film\.safetensors is not there"):
         trained(tmp_path, "separation", "film").boosted_at(6)
-
-
-@pytest.mark.parametrize("name", ["gridnet", "gridnet_film", "gridnet_output", "gridnet_matched"])
-def test_shipped_files_say_that_they_are_not_trained_yet(name: str, example: Example) -> None:
-    with pytest.raises(InputError, match="is not trained yet for separation; train it with"):
-        load_triple(example(name), "separation")
 
 
 def test_settings_out_of_range_are_one_line() -> None:
