@@ -51,7 +51,9 @@ def main() -> None:
     parser.add_argument("--task", default="separation")
     parser.add_argument("--seconds", type=float, default=5.0)
     args = parser.parse_args()
-    print("| network | parameters | MMAC/chunk | orientation | state kB | p50 ms | p99 ms | kbit/s |")
+    print(
+        "| network | parameters | MMAC/chunk | orientation | state kB | p50 ms | p99 ms | kbit/s |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for boosting in BOOSTINGS:
         triple = untrained(args.task, boosting)
