@@ -1,0 +1,78 @@
+"""Tiny networks of every kind, and the two ways to run them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kbbench.baselines.config import Boosting, GridNetConfig, spoken
+from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.baselines.triples import seeded
+from kbbench.channel import Delivered
+from kbbench.units import CHUNK, LOOKAHEAD, chunk_count
+
+BOOSTINGS: tuple[Boosting, ...] = ("attention", "film", "output")
+REMOTE = GridNetConfig(sources=2, features=8, hidden=6, blocks=2, attention=True, compression=2)
+
+
+def remote(boosting: Boosting = "attention", enrolled: bool = False) -> RemoteGridNet:
+    """A large network that speaks what a way of boosting wants."""
+    config = REMOTE.model_copy(update={"enrolled": enrolled})
+    return seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
+
+
+def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
+    """A small network, boosted or not; ages have an effect, as they have after training."""
+    size = 0 if boosting == "none" else REMOTE.hint_size(spoken(boosting))
+    config = GridNetConfig(
+        sources=2,
+        features=4,
+        hidden=4,
+        blocks=2,
+        enrolled=enrolled,
+        boosting=boosting,
+        hint_features=size,
+    )
+    network = seeded(2, lambda: GridNet(config)).eval()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("age.weight"):
+                weight += 0.3 * torch.randn(weight.shape, generator=generator)
+    return network
+
+
+def frames_of(mixture: Tensor) -> list[Tensor]:
+    """(B, C, T) to what each step hears, (B, C, 192)."""
+    chunks = chunk_count(mixture.shape[-1])
+    spare = chunks * CHUNK + LOOKAHEAD - mixture.shape[-1]
+    padded = torch.nn.functional.pad(mixture, (0, spare))
+    return [padded[..., k * CHUNK : (k + 1) * CHUNK + LOOKAHEAD] for k in range(chunks)]
+
+
+def stream_device(
+    network: GridNet,
+    mixture: Tensor,
+    heard: Delivered | None = None,
+    enrollment: Tensor | None = None,
+) -> Tensor:
+    """Estimates (B, S, C, T), chunk by chunk."""
+    state, chunks = network.start(len(mixture), enrollment), []
+    for k, frame in enumerate(frames_of(mixture)):
+        told = () if heard is None else (heard.hints[:, k], heard.age[:, k])
+        chunk, state = network.step(frame, state, *told)
+        chunks.append(chunk)
+    return torch.cat(chunks, dim=-1)[..., : mixture.shape[-1]]
+
+
+def stream_remote(
+    network: RemoteGridNet, mixture: Tensor, enrollment: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Estimates (B, S, C, T) and hints (B, K, 97, E), chunk by chunk."""
+    state = network.start(len(mixture), enrollment)
+    chunks, hints = [], []
+    for frame in frames_of(mixture):
+        chunk, hint, state = network.step(frame, state)
+        chunks.append(chunk)
+        hints.append(hint)
+    return torch.cat(chunks, dim=-1)[..., : mixture.shape[-1]], torch.stack(hints, dim=1)

@@ -1,0 +1,35 @@
+"""Reference triples: what the link carries, what they cost, and names that are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kbbench.baselines.triples import untrained
+from kbbench.cost import profile_triple
+from kbbench.errors import InputError
+from kbbench.models.loading import LoadedTriple
+
+
+@pytest.mark.parametrize(
+    ("boosting", "compression", "numbers"),
+    [("boosted", 1, 64), ("boosted", 4, 16), ("film", 2, 32), ("output", 4, 8)],
+)
+def test_hints_cost_the_link_what_they_hold(boosting: str, compression: int, numbers: int) -> None:
+    triple = untrained("separation", boosting, compression)
+    assert triple.boosted_at(6).remote is triple.large
+    cost = profile_triple(LoadedTriple(Path("x.py"), triple, "", {}), seconds=0.1)
+    assert cost.hint_kbit_per_s.value == pytest.approx(97 * numbers * 16 * 125 / 1000)
+    macs = {name: cost.models[name].figures["step_macs_per_chunk"].value for name in cost.models}
+    assert macs["small"] == pytest.approx(2.2e6, rel=0.05)
+    assert macs["large"] == pytest.approx(39e6, rel=0.06)
+    if boosting == "boosted":
+        assert macs["device"] == pytest.approx(2.8e6, rel=0.08)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(InputError, match="boosting 'magic': expected one of boosted, film, output"):
+        untrained("separation", "magic")
+    with pytest.raises(InputError, match="task 'karaoke': expected one of separation"):
+        untrained("karaoke")

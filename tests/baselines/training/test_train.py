@@ -1,0 +1,281 @@
+"""Training lowers the loss, and a run that was killed ends in the weights of one that was not."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor
+
+from kbbench.baselines.config import GridNetConfig
+from kbbench.baselines.stages import Stage
+from kbbench.baselines.training import Settings, train
+from kbbench.baselines.training.clips import Clips, Data, Item, batches, lossy
+from kbbench.baselines.training.loss import separation_loss, si_sdr_improvement
+from kbbench.baselines.training.trainee import Trainee
+from kbbench.baselines.weights import Card, load_device, read_card, save_weights
+from kbbench.cli import main
+from kbbench.errors import InputError
+from kbbench.metrics import si_sdr
+from kbbench.models.loading import load_triple
+from kbbench.scenes.dataset import Dataset
+from tests.baselines.networks import device, remote
+
+LENGTH = 4000
+
+
+class Noises:
+    """Two seeded noises of different colour at two ears, and an enrollment."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Item:
+        rng = np.random.default_rng(index)
+        white = torch.from_numpy(rng.standard_normal((2, 2, LENGTH)).astype(np.float32)) * 0.1
+        references = torch.stack(
+            [white[0].cumsum(-1) * 0.1, white[1].diff(dim=-1, prepend=white[1, :, :1])]
+        )
+        return {"mixture": references.sum(0), "references": references}
+
+
+DATA = Data(Noises(), Noises(), "separation", "noises")
+
+
+def settings(stage: Stage = "small", **more: Any) -> Settings:
+    given = {"steps": 4, "batch_size": 2, "clip_s": 0.1, "warm_up_steps": 2, "validate_every": 2}
+    return Settings.of(stage=stage, log_every=1, **{**given, **more})
+
+
+def weights(path: Path) -> dict[str, Tensor]:
+    return load_device(path).state_dict()
+
+
+def fake_large(out: Path) -> None:
+    """A tiny large network, as if it had been trained in this folder."""
+    out.mkdir(exist_ok=True)
+    network = remote()
+    card = Card(
+        kbbench="0",
+        task="separation",
+        stage="large",
+        config=network.config,
+        steps=1,
+        validation_si_sdri_db=0,
+        data="none",
+        settings={},
+    )
+    save_weights(out / "large.safetensors", network.state_dict(), card)
+
+
+def test_a_few_steps_on_one_batch_lower_the_loss() -> None:
+    trainee = Trainee(settings(learning_rate=0.01), "separation", None)
+    batch = next(batches(Clips(Noises(), settings()), 0, 0))
+    optimizer = torch.optim.AdamW(trainee.trained(), lr=0.01)
+    losses = []
+    for _ in range(12):
+        loss = trainee.loss(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] - 10
+
+
+@pytest.mark.parametrize("stage", ["small", "boosted"])
+def test_a_run_that_was_cut_ends_in_the_same_weights(stage: Stage, tmp_path: Path) -> None:
+    for name in ("whole", "cut"):
+        fake_large(tmp_path / name)
+    whole = train(settings(stage), DATA, tmp_path / "whole")
+    sittings = 0
+    while not train(settings(stage), DATA, tmp_path / "cut", minutes=0).done:
+        sittings += 1
+    assert sittings == 3  # each makes one step of four
+    ours, theirs = weights(whole.weights), weights(tmp_path / "cut" / whole.weights.name)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    logs = [(tmp_path / n / stage / "log.csv").read_text().splitlines() for n in ("whole", "cut")]
+    times = [[row.split(",")[:1] + row.split(",")[2:] for row in log] for log in logs]
+    assert times[0] == times[1]
+
+
+@pytest.mark.slow
+def test_kill_9_and_the_same_command_again(tmp_path: Path) -> None:
+    line = (
+        "train mini-separation --stage small --mixtures 4 --steps 8 --batch-size 1 --clip 0.5 "
+        "--validate-every 2 --validation-mixtures 1 --workers 0"
+    )
+    options = line.split()
+    whole = CliRunner().invoke(main, [*options, "--out", str(tmp_path / "whole")])
+    assert whole.exit_code == 0, whole.output
+    command = [sys.executable, "-m", "kbbench", *options, "--out", str(tmp_path / "killed")]
+    checkpoint = tmp_path / "killed/small/checkpoint.pt"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        while not checkpoint.is_file() and process.poll() is None:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    again = CliRunner().invoke(main, command[3:])
+    assert again.exit_code == 0, again.output
+    assert "8 steps" in again.output
+    ours = weights(tmp_path / "whole/small.safetensors")
+    theirs = weights(tmp_path / "killed/small.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_stages_end_in_a_triple_that_loads_like_any_user_s_file(tmp_path: Path) -> None:
+    fake_large(tmp_path)
+    with pytest.raises(InputError, match="small is not trained yet for separation; train it with"):
+        train(settings("boosted"), DATA, tmp_path)
+        load_triple(tmp_path / "triple.py", "separation")
+    train(settings("small"), DATA, tmp_path)
+    train(settings("boosted", delays_chunks=(6,)), DATA, tmp_path)
+    triple = load_triple(tmp_path / "triple.py", "separation").triple
+    assert triple.boosted_at(3).remote is triple.large
+    assert triple.boosted_at(6).remote is triple.large
+    three, six = (triple.boosted_at(d).device.state_dict() for d in (3, 6))  # type: ignore[attr-defined]
+    assert not all(torch.equal(three[name], six[name]) for name in six)
+    card = read_card(tmp_path / "boosted@6.safetensors")
+    assert (card.task, card.stage, card.data) == ("separation", "boosted", "noises")
+    rows = list(csv.DictReader((tmp_path / "boosted@6/log.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert [bool(row["si_sdri_db@6"]) for row in rows] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("stage", ["film", "output", "distilled"])
+def test_the_other_stages_leave_the_large_one_alone(stage: Stage, tmp_path: Path) -> None:
+    fake_large(tmp_path)
+    before = (tmp_path / "large.safetensors").read_bytes()
+    outcome = train(settings(stage, steps=2), DATA, tmp_path)
+    assert outcome.done
+    assert outcome.weights == tmp_path / f"{stage}.safetensors"
+    assert (tmp_path / "large.safetensors").read_bytes() == before
+
+
+def test_a_tuned_large_network_is_a_remote_of_its_own(tmp_path: Path) -> None:
+    fake_large(tmp_path)
+    train(settings("small"), DATA, tmp_path)
+    train(settings("boosted", tune_large=True), DATA, tmp_path)
+    triple = load_triple(tmp_path / "triple.py", "separation").triple
+    own, large = triple.boosted_at(2).remote.state_dict(), triple.large.state_dict()  # type: ignore[attr-defined]
+    assert not all(torch.equal(own[name], large[name]) for name in own)
+
+
+def test_other_settings_do_not_carry_on_a_run(tmp_path: Path) -> None:
+    train(settings(), DATA, tmp_path, minutes=0)
+    with pytest.raises(InputError, match="begun with batch_size 2, now 1; give the same"):
+        train(settings(batch_size=1), DATA, tmp_path)
+    with pytest.raises(InputError, match="begun with data 'noises', now 'others'"):
+        train(settings(), replace(DATA, words="others"), tmp_path)
+    (tmp_path / "small/checkpoint.pt").write_bytes(b"not one")
+    with pytest.raises(InputError, match=r"checkpoint\.pt: damaged"):
+        train(settings(), DATA, tmp_path)
+
+
+def test_a_run_ends_early_where_validation_does_not_improve(tmp_path: Path) -> None:
+    quiet = settings(steps=50, learning_rate=1e-12, validate_every=1, patience=3, weight_decay=0)
+    outcome = train(quiet, DATA, tmp_path)
+    assert outcome.done
+    assert outcome.progress.step < 50
+    assert outcome.progress.stale == 3
+
+
+def test_mistakes_are_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"large\.safetensors: not there, and stage 'boosted'"):
+        train(settings("boosted"), DATA, tmp_path)
+    with pytest.raises(InputError, match="compression 3: expected one of"):
+        Settings.of(stage="large", compression=3)
+    with pytest.raises(InputError, match="steps: Input should be greater than or equal to 1"):
+        Settings.of(stage="small", steps=0)
+    with pytest.raises(InputError, match="not weights of this kbbench"):
+        (tmp_path / "x.safetensors").write_bytes(b"nothing of the kind")
+        read_card(tmp_path / "x.safetensors")
+
+
+def test_a_dataset_folder_trains_too(
+    tiny_dataset: Callable[[str], Dataset], tmp_path: Path
+) -> None:
+    folder = tiny_dataset("target_speech").folder
+    options = (
+        f"train {folder} --stage small --out {tmp_path} --steps 1 --batch-size 1 --clip 0.3 "
+        "--validation-mixtures 1 --workers 0"
+    )
+    result = CliRunner().invoke(main, options.split())
+    assert result.exit_code == 0, result.output
+    assert read_card(tmp_path / "small.safetensors").config.enrolled
+
+
+def test_clips_are_a_function_of_their_number() -> None:
+    clips, fresh = (Clips(Noises(), settings(hint_loss=0.3)) for _ in range(2))
+    for number in (5, 0, 17):
+        ours, theirs = clips[number], fresh[number]
+        assert torch.equal(ours["mixture"], theirs["mixture"])
+        assert np.array_equal(ours["seen"], theirs["seen"])
+        assert ours["mixture"].shape == (2, 1600)
+        torch.testing.assert_close(ours["references"].sum(0), ours["mixture"])
+    firsts = [clips[number]["mixture"][0, 0] for number in range(3)]
+    assert len({float(first) for first in firsts}) == 3
+
+
+def test_lost_hints_leave_the_newest_before_them() -> None:
+    lost = np.array([True, False, True, True, False, False])
+    assert lossy(6, 0, lost).tolist() == [-1, 1, 1, 1, 4, 5]
+    assert lossy(6, 2, lost).tolist() == [-1, -1, -1, 1, 1, 1]
+    assert lossy(2, 6, np.zeros(2, dtype=bool)).tolist() == [-1, -1]
+
+
+def test_the_loss_knows_no_order_and_prefers_the_right_level() -> None:
+    references = torch.stack([Noises()[n]["references"] for n in range(2)])
+    estimates = references + 0.05 * torch.randn(
+        references.shape, generator=torch.Generator().manual_seed(0)
+    )
+    straight = separation_loss(estimates, references, 0.1)
+    torch.testing.assert_close(separation_loss(estimates.flip(1), references, 0.1), straight)
+    assert separation_loss(2 * estimates, references, 0.1) > straight
+    torch.testing.assert_close(
+        separation_loss(2 * estimates, references, 0), separation_loss(estimates, references, 0)
+    )
+    silent = references.clone()
+    silent[:, 1] = 0
+    kept = separation_loss(estimates, silent, 0)
+    torch.testing.assert_close(kept, separation_loss(estimates[:, :1], references[:, :1], 0))
+
+
+def test_improvement_is_that_of_the_metrics() -> None:
+    item = Noises()[0]
+    references, mixture = item["references"][None], item["mixture"][None]
+    estimates = (references + 0.3 * mixture[:, None]).flip(1)
+    gain = si_sdr_improvement(estimates, references, mixture)
+    before = si_sdr(mixture[:, None].expand_as(references), references)
+    expected = (si_sdr(estimates.flip(1), references) - before).mean()
+    assert float(gain) == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_weights_come_back_with_their_shape(tmp_path: Path) -> None:
+    network = device("film")
+    card = Card(
+        kbbench="0",
+        task="separation",
+        stage="film",
+        config=network.config,
+        steps=3,
+        validation_si_sdri_db=1.5,
+        data="none",
+        settings={"seed": 1},
+    )
+    save_weights(tmp_path / "w.safetensors", network.state_dict(), card)
+    assert read_card(tmp_path / "w.safetensors") == card
+    back = load_device(tmp_path / "w.safetensors")
+    assert isinstance(back.config, GridNetConfig)
+    for name, weight in network.state_dict().items():
+        assert torch.equal(back.state_dict()[name], weight)
