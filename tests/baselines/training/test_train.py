@@ -193,6 +193,10 @@ def test_a_run_ends_early_where_validation_does_not_improve(tmp_path: Path) -> N
 def test_mistakes_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"large\.safetensors: not there, and stage 'boosted'"):
         train(settings("boosted"), DATA, tmp_path)
+    with pytest.raises(InputError, match="--bf16: for CUDA devices alone"):
+        train(settings(bf16=True), DATA, tmp_path)
+    with pytest.raises(InputError, match="--device gpu: expected cpu, cuda"):
+        train(settings(), DATA, tmp_path, device="gpu")
     with pytest.raises(InputError, match="compression 3: expected one of"):
         Settings.of(stage="large", compression=3)
     with pytest.raises(InputError, match="steps: Input should be greater than or equal to 1"):
