@@ -12,7 +12,7 @@ from tests.audit.confusion import judge, table, told, wrong
 from tests.audit.generator import Spec, specs
 
 ALL = specs(200)
-EVERY_FIFTH = ALL[::5]
+SOME = ALL[::12]
 
 
 def test_the_generator_makes_what_it_says() -> None:
@@ -27,13 +27,13 @@ def test_the_generator_makes_what_it_says() -> None:
         assert len({getattr(spec, field) for spec in ALL if not spec.cheat}) >= 2, field
 
 
-@pytest.mark.parametrize("spec", EVERY_FIFTH, ids=lambda spec: f"{spec.seed}-{spec.cheat}")
-def test_a_fifth_of_them(spec: Spec, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spec", SOME, ids=lambda spec: f"{spec.seed}-{spec.cheat}")
+def test_some_of_them(spec: Spec, tmp_path: Path) -> None:
     judged = judge(spec, tmp_path)
     assert judged.right, told(judged)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_of_them(tmp_path: Path) -> None:
     judged = [judge(spec, tmp_path) for spec in ALL]
     assert wrong(judged) == []

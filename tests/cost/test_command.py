@@ -52,7 +52,7 @@ def test_the_readme_s_file_costs_what_its_layers_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["passthrough", pytest.param("wiener", marks=pytest.mark.slow), "oracle"]
+    "name", ["passthrough", pytest.param("wiener", marks=pytest.mark.long), "oracle"]
 )
 def test_the_example_triples(name: str, example: Example, tmp_path: Path) -> None:
     result = profile(example(name), "--json", tmp_path / "cost.json")

@@ -284,7 +284,7 @@ def test_shards_are_whole_tars_and_merge(tmp_path: Path, packed: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_kills_end_in_the_same_bytes(tmp_path: Path) -> None:
     recipe = tiny_recipe("enhancement")
     counts = recipe.splits.model_copy(update={"train": 60, "validation": 2, "test": 2})

@@ -106,9 +106,10 @@ def train(
         tell: called with (steps done, in all).
 
     Raises:
-        InputError: the large network is missing, or the folder holds a run with other settings.
+        InputError: no such device, the large network is missing, or the folder holds a run with
+            other settings.
     """
-    run = _begin(settings, data, out, torch.device(device))
+    run = _begin(settings, data, out, _device(device, settings.bf16))
     started = saved = time.monotonic()
     before = run.progress.seconds
     limit = float("inf") if minutes is None else 60 * minutes
@@ -130,6 +131,18 @@ def train(
     return Outcome(run.progress.step == settings.steps or _stale(run), run.progress, run.weights)
 
 
+def _device(name: str, bf16: bool) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"--device {name}: expected cpu, cuda, or cuda:1") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {name}: torch finds no CUDA device here; give cpu")
+    if bf16 and device.type != "cuda":
+        raise InputError("--bf16: for CUDA devices alone; leave it out, or give --device cuda")
+    return device
+
+
 def _begin(settings: Settings, data: Data, out: Path, device: torch.device) -> Run:
     remote = None
     if settings.stage in TAUGHT:
@@ -141,7 +154,6 @@ def _begin(settings: Settings, data: Data, out: Path, device: torch.device) -> R
             )
         remote = load_remote(path, "features")
     trainee = Trainee(settings, data.task, remote).to(device)
-    # The learning rate is a tensor's worth of state that `rate` sets before each step.
     optimizer = torch.optim.AdamW(
         trainee.trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )

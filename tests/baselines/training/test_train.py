@@ -110,7 +110,7 @@ def test_a_run_that_was_cut_ends_in_the_same_weights(stage: Stage, tmp_path: Pat
     assert times[0] == times[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_9_and_the_same_command_again(tmp_path: Path) -> None:
     line = (
         "train mini-separation --stage small --mixtures 4 --steps 8 --batch-size 1 --clip 0.5 "
@@ -193,6 +193,10 @@ def test_a_run_ends_early_where_validation_does_not_improve(tmp_path: Path) -> N
 def test_mistakes_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"large\.safetensors: not there, and stage 'boosted'"):
         train(settings("boosted"), DATA, tmp_path)
+    with pytest.raises(InputError, match="--bf16: for CUDA devices alone"):
+        train(settings(bf16=True), DATA, tmp_path)
+    with pytest.raises(InputError, match="--device gpu: expected cpu, cuda"):
+        train(settings(), DATA, tmp_path, device="gpu")
     with pytest.raises(InputError, match="compression 3: expected one of"):
         Settings.of(stage="large", compression=3)
     with pytest.raises(InputError, match="steps: Input should be greater than or equal to 1"):
