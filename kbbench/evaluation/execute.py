@@ -12,7 +12,7 @@ import torch
 
 from kbbench import __version__
 from kbbench.audio import to_pcm, write_flac
-from kbbench.audit import Audit, audit_triple
+from kbbench.audit import Audit, Effort, audit_triple
 from kbbench.evaluation import folder
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
@@ -26,6 +26,8 @@ from kbbench.runner import Batch, Condition, Runner, find_device, read_batch
 MODEL_SHARE = 0.5
 """Share of the cores that models run on, beside the processes that score: a thread too many is
 far worse than one too few, since small operations wait for the slowest."""
+BEFORE_A_RUN = Effort(longest_s=60.0)
+"""The audit of a run is that of ``kbbench audit``, with inputs of up to a minute instead of ten."""
 LISTENED = 3
 """Mixtures whose sound is kept for the page."""
 
@@ -89,7 +91,9 @@ def audited(run: Run, out: Path, progress: Progress = lambda done, total: None) 
     folder.check(out, run)
     if not run.audited:
         return None
-    return folder.read_audit(out) or audit_triple(run.loaded, run.delays, progress=progress)
+    return folder.read_audit(out) or audit_triple(
+        run.loaded, run.delays, BEFORE_A_RUN, progress=progress
+    )
 
 
 def _run_missing(
