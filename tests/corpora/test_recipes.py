@@ -51,7 +51,7 @@ def test_there_are_seven_of_paper_size() -> None:
 def test_each_is_planned_with_its_splits_disjoint(name: str, tree: Tree) -> None:
     recipe = small(load_recipe(name))
     corpus = load_corpora(recipe.corpora, folders_of(recipe, tree))
-    plan = make_plan(recipe, corpus)
+    plan = list(make_plan(recipe, corpus))
     check_disjoint(plan)
     assert {row.split for row in plan} == set(SPLITS)
     for row in plan:

@@ -47,7 +47,7 @@ def test_comments_do_not_change_the_hash_but_values_do(tmp_path: Path) -> None:
         ("duration_s = 5.0", "", "duration_s: missing"),
         ("[3.5, 8.0]", "[8.0, 3.5]", "room.length_m = .*write the lower value first"),
         ("[3.5, 8.0]", '"wide"', "room.length_m = 'wide'"),
-        ("version = 1", "version = 0", "version = 0"),
+        ("version = 2", "version = 0", "version = 0"),
         ('task = "separation"', 'task = "dancing"', "task = 'dancing'"),
         ('task = "separation"', 'task = "target_speech"', "needs .enrollment."),
         ('task = "separation"', 'task = "enhancement"', "enhancement needs .noise."),
