@@ -1,0 +1,149 @@
+"""Commands on a user's triple and its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kbbench.cli import options
+from kbbench.cli.progress import progress
+from kbbench.units import HEADLINE_DELAY, OFFICIAL_DELAYS
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--data", type=options.FOLDER, required=True, help="A folder made by `kbbench make-data`."
+)
+@click.option("--out", type=options.FOLDER, required=True, help="Run folder: new, empty, or begun.")
+@click.option(
+    "--delays", type=options.Delays(), default=OFFICIAL_DELAYS, help="In chunks of 8 ms [0-6]."
+)
+@click.option(
+    "--channel",
+    "links",
+    multiple=True,
+    metavar="NAME[:options]",
+    help="A link beside the delays, such as jitter:mean_ms=24,std_ms=8, "
+    "gilbert-elliott:to_bad=0.02,to_good=0.3 or trace:file=lte.csv; once for each.",
+)
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
+)
+@options.workers
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of the models [cpu]."
+)
+@click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--skip-audit", is_flag=True, help="Do not audit first; the run is marked so.")
+@options.verbose
+def evaluate(
+    model: Path,
+    data: Path,
+    out: Path,
+    delays: tuple[int, ...],
+    links: tuple[str, ...],
+    split: str,
+    workers: int | None,
+    device: str,
+    batch_size: int,
+    skip_audit: bool,
+) -> None:
+    """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
+    from kbbench import evaluation
+    from kbbench.channel import parse_channel
+    from kbbench.pool import cores
+    from kbbench.report.page import write_report
+    from kbbench.report.terminal import show_summary
+
+    channels = [parse_channel(text) for text in links]
+    run = evaluation.prepare(model, data, split, delays, channels, device, not skip_audit)
+    with progress(f"probes of the audit on {run.loaded.triple.name}") as tell:
+        audit = evaluation.audited(run, out, tell)
+    with progress(f"mixtures through {run.loaded.triple.name}") as tell:
+        summary = evaluation.evaluate(run, out, workers or cores(), batch_size, tell, audit)
+    page = write_report(summary, out, run.dataset.header.attribution, audit)
+    show_summary(summary)
+    click.echo(f"page: {page}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@options.task
+@click.option(
+    "--delay",
+    type=click.IntRange(0, options.LONGEST_DELAY),
+    default=HEADLINE_DELAY,
+    help="Of the hints, in chunks [6].",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 3600),
+    default=10.0,
+    show_default=True,
+    help="Of sound to time chunk by chunk.",
+)
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the figures here too.")
+@options.verbose
+def profile(model: Path, task: str | None, delay: int, seconds: float, file: Path | None) -> None:
+    """Say what the triple in MODEL costs: MACs, parameters, state, chunk time, link."""
+    from kbbench.cost import profile_triple
+    from kbbench.models.loading import load_triple
+    from kbbench.report.profile import show_cost, write_cost
+
+    loaded = load_triple(model, task)
+    with progress(f"measurements of {loaded.triple.name}") as tell:
+        cost = profile_triple(loaded, delay_chunks=delay, seconds=seconds, progress=tell)
+    show_cost(cost)
+    if file is not None:
+        write_cost(cost, file)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@options.task
+@click.option(
+    "--delays", type=options.Delays(), default=(HEADLINE_DELAY,), help="In chunks of 8 ms [6]."
+)
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the result here too.")
+@options.verbose
+@click.pass_context
+def audit(
+    ctx: click.Context, model: Path, task: str | None, delays: tuple[int, ...], out: Path | None
+) -> None:
+    """Measure whether the triple in MODEL could run live; exit 1 names all that says it could not.
+
+    Look-ahead, hints before they arrive, side roads from remote to device, streaming against
+    offline, repeatability, and input that is silent, loud, odd or long.
+    """
+    from kbbench.audit import audit_triple
+    from kbbench.files import write_text
+    from kbbench.models.loading import load_triple
+    from kbbench.report.audit import show_audit
+
+    loaded = load_triple(model, task)
+    with progress(f"families of probes on {loaded.triple.name}") as tell:
+        result = audit_triple(loaded, delays, progress=tell)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, result.model_dump_json(indent=2) + "\n")
+    show_audit(result)
+    ctx.exit(0 if result.verdict == "honest" else 1)
+
+
+@click.command()
+@click.argument("runs", type=options.FOLDER, nargs=-1, required=True)
+@click.option("--metric", default="si_sdr_i", show_default=True, help="A column of scores.parquet.")
+def compare(runs: tuple[Path, ...], metric: str) -> None:
+    """Compare RUNS on the same mixtures, pair by pair, and say what cannot be told apart."""
+    from kbbench import evaluation
+    from kbbench.report.compare import show_differences
+    from kbbench.results import compare as differences
+
+    found = [evaluation.read(run) for run in runs]
+    marks = {run.name: run.summary.honesty.mark for run in found}
+    show_differences(differences(found, metric), metric, marks)
+
+
+COMMANDS = (evaluate, profile, audit, compare)

@@ -1,0 +1,75 @@
+"""The command that trains a reference network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kbbench.cli import options
+from kbbench.cli.progress import progress
+
+
+@click.command()
+@click.argument("recipe")
+@click.option(
+    "--stage",
+    type=click.Choice(["small", "baseline", "large", "boosted", "film", "output", "distilled"]),
+    required=True,
+    help="What to train; large goes before boosted, film, output and distilled.",
+)
+@click.option(
+    "--out", type=options.FOLDER, required=True, help="Folder of all stages: new, or begun."
+)
+@options.corpus_folders()
+@click.option("--mixtures", type=click.IntRange(1), help="Of training [the recipe's number].")
+@click.option("--steps", type=click.IntRange(1), help="Of the optimizer [100000].")
+@click.option("--batch-size", type=click.IntRange(1), help="Clips a step [8].")
+@click.option("--clip", "clip_s", type=click.FloatRange(0.1), help="Seconds of each clip [4].")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[0.001]")
+@click.option("--warm-up", "warm_up_steps", type=click.IntRange(0), help="Steps [500].")
+@click.option(
+    "--delays", "delays_chunks", type=options.Delays(), help="Of hints, drawn a clip [0-6]."
+)
+@click.option("--hint-loss", type=click.FloatRange(0, 0.99), help="Chance that one is lost [0].")
+@click.option("--compression", type=int, help="Of the large network's hints: 1, 2 or 4 [4].")
+@click.option("--tune-large", is_flag=True, default=None, help="Train it with the device.")
+@click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
+@click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")
+@click.option("--patience", type=click.IntRange(0), help="Validations without a better one [0].")
+@click.option("--seed", type=int, help="[0]")
+@click.option("--bf16", is_flag=True, default=None, help="Compute in bfloat16.")
+@click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda")
+@click.option("--workers", type=click.IntRange(0), default=None, help="Processes [all cores].")
+@click.option("--minutes", type=click.FloatRange(0), help="Stop then; the same command carries on.")
+def train(
+    recipe: str,
+    out: Path,
+    folders: dict[str, Path],
+    mixtures: int | None,
+    device: str,
+    workers: int | None,
+    minutes: float | None,
+    **settings: Any,
+) -> None:
+    """Train a reference network on RECIPE: a recipe, rendered as it goes, or a dataset folder."""
+    from kbbench.baselines.training import Settings, open_data, train
+    from kbbench.pool import cores
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    data = open_data(recipe, folders, mixtures)
+    with progress(f"steps of {settings['stage']}") as tell:
+        outcome = train(
+            Settings.of(**given),
+            data,
+            out,
+            device=device,
+            workers=cores() if workers is None else workers,
+            minutes=minutes,
+            tell=tell,
+        )
+    click.echo(outcome.text)
+
+
+COMMANDS = (train,)
