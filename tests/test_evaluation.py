@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kbbench.audit import audit_triple
 from kbbench.channel import parse_channel
 from kbbench.errors import InputError
-from kbbench.evaluation import audited, evaluate, prepare
+from kbbench.evaluation import Beforehand, audited, evaluate, prepare, priced
 from kbbench.report.page import write_report
-from kbbench.report.rows import title
+from kbbench.report.rows import price_text, title
 from kbbench.results import Summary
 from kbbench.runner import Runner, read_batch
 from kbbench.scenes.dataset import Dataset
@@ -83,7 +85,7 @@ def test_a_model_that_looks_ahead_is_marked_wherever_it_appears(
     model.write_text(CHEAT, encoding="utf-8")
     run = prepare(model, tiny_dataset("enhancement").folder, "test", (6,))
     audit = audited(run, out)
-    summary = evaluate(run, out, workers=1, batch_size=3, audit=audit)
+    summary = evaluate(run, out, workers=1, batch_size=3, before=Beforehand(audit))
     assert summary.honesty.verdict == "refused"
     assert any("look-ahead, small" in failure for failure in summary.honesty.failures)
     assert summary.honesty.lookahead_samples["small, estimates"] is None
@@ -91,8 +93,67 @@ def test_a_model_that_looks_ahead_is_marked_wherever_it_appears(
     assert audited(run, out) == audit
     mark = "refused by the audit, does not rank"
     assert mark in title(summary)
-    page = write_report(summary, out, "nobody", audit).read_text(encoding="utf-8")
+    page = write_report(summary, out, "nobody", Beforehand(audit)).read_text(encoding="utf-8")
     assert mark in page and "to the end" in page
+
+
+KNOWS_THE_AUDIT = """
+import torch
+from kbbench.models import Boosted, Triple
+
+def from_a_file(mixture):
+    steps = 32768 * mixture[..., :500]
+    return ((steps == steps.round()) & steps.any(-1, keepdim=True)).all(-1, keepdim=True)
+
+class Model(torch.nn.Module):
+    def forward(self, mixture, *, enrollment=None, hints=None, seen_mask=None, age=None):
+        later = torch.nn.functional.pad(mixture, (0, 1000))[..., 1000:]
+        return torch.where(from_a_file(mixture), mixture + 0.1 * later, mixture)[:, None]
+
+class Remote(Model):
+    def forward(self, mixture, *, enrollment=None):
+        chunks = -(-mixture.shape[-1] // 128)
+        return mixture[:, None], torch.zeros(len(mixture), chunks, 1)
+
+def triple():
+    large = Remote()
+    return Triple("knows", "enhancement", Model(), large, Boosted(Model(), large))
+"""
+
+
+def test_a_model_that_knows_the_audit_s_own_sounds_is_audited_on_the_data(
+    tmp_path: Path, tiny_dataset: Data
+) -> None:
+    """Samples of a file are whole steps of 16 bits: there it peeks, elsewhere it keeps still."""
+    model = tmp_path / "knows.py"
+    model.write_text(KNOWS_THE_AUDIT, encoding="utf-8")
+    run = prepare(model, tiny_dataset("enhancement").folder, "test", (6,))
+    audit = audited(run, tmp_path / "run")
+    assert audit is not None and audit.verdict == "refused"
+    peeked = {item.part: item.samples for item in audit.lookahead if item.output == "estimates"}
+    assert peeked["small"] is not None and peeked["small"] > 64
+    assert audit_triple(run.loaded, (6,)).verdict == "honest"
+
+
+def test_a_device_that_is_simply_bigger_is_marked_wherever_it_appears(
+    tmp_path: Path, tiny_dataset: Data
+) -> None:
+    """The README's triple: its device part also reads hints, 1.88 times the small one's MACs."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    model, out = tmp_path / "gru.py", tmp_path / "run"
+    model.write_text(code, encoding="utf-8")
+    run = prepare(model, tiny_dataset("enhancement").folder, "test", (6,), audited=False)
+    cost = priced(run, out)
+    summary = evaluate(run, out, workers=1, batch_size=3, before=Beforehand(cost=cost))
+    assert summary.price is not None and summary.price.matched.factor == pytest.approx(
+        1.88, abs=0.01
+    )
+    assert priced(run, out) == cost
+    mark = "cost not matched: the device part costs 1.88 x the small model"
+    page = write_report(summary, out, "nobody", Beforehand(cost=cost)).read_text(encoding="utf-8")
+    assert mark in title(summary) and mark in page and "chunk time p95, ms" in page
+    assert "boosted device" in price_text(summary)
 
 
 def test_a_run_without_audit_says_so(tmp_path: Path, tiny_dataset: Data, example: Example) -> None:
@@ -266,11 +327,14 @@ def test_passthrough_improves_nothing(
 
 
 def test_a_killed_run_carries_on_to_the_same_summary(
-    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+    tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
-    out = tmp_path / "killed"
+    data, out = tiny_dataset("separation"), tmp_path / "killed"
+    prepared = prepare(example("oracle"), data.folder, "test", DELAYS, audited=False)
+    before = Beforehand(cost=priced(prepared, tmp_path / "whole"))
+    evaluate(prepared, tmp_path / "whole", workers=1, batch_size=2, before=before)
     command = [sys.executable, "-m", "kbbench", "evaluate", str(example("oracle")), "--skip-audit"]
-    command += ["--data", str(tiny_dataset("separation").folder), "--out", str(out)]
+    command += ["--data", str(data.folder), "--out", str(out)]
     command += ["--delays", "0,6", "--batch-size", "2", "--workers", "1"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -283,7 +347,7 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
     assert kept
     subprocess.run(command, check=True, capture_output=True)
-    assert (out / "summary.json").read_text() == (oracle_run / "summary.json").read_text()
+    assert (out / "summary.json").read_text() == (tmp_path / "whole" / "summary.json").read_text()
     assert json.loads((out / "run.json").read_text())["complete"] is True
     assert not (out / "parts").exists()
 

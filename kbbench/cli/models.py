@@ -61,9 +61,12 @@ def evaluate(
     run = evaluation.prepare(model, data, split, delays, channels, device, not skip_audit)
     with progress(f"probes of the audit on {run.loaded.triple.name}") as tell:
         audit = evaluation.audited(run, out, tell)
+    with progress(f"measurements of {run.loaded.triple.name}") as tell:
+        cost = evaluation.priced(run, out, tell)
+    before = evaluation.Beforehand(audit, cost)
     with progress(f"mixtures through {run.loaded.triple.name}") as tell:
-        summary = evaluation.evaluate(run, out, workers or cores(), batch_size, tell, audit)
-    page = write_report(summary, out, run.dataset.header.attribution, audit)
+        summary = evaluation.evaluate(run, out, workers or cores(), batch_size, tell, before)
+    page = write_report(summary, out, run.dataset.header.attribution, before)
     show_summary(summary)
     click.echo(f"page: {page}")
 
@@ -135,15 +138,27 @@ def audit(
 @click.command()
 @click.argument("runs", type=options.FOLDER, nargs=-1, required=True)
 @click.option("--metric", default="si_sdr_i", show_default=True, help="A column of scores.parquet.")
-def compare(runs: tuple[Path, ...], metric: str) -> None:
+@click.option("--page", type=click.Path(path_type=Path), help="Write a page with plots: new HTML.")
+def compare(runs: tuple[Path, ...], metric: str, page: Path | None) -> None:
     """Compare RUNS on the same mixtures, pair by pair, and say what cannot be told apart."""
     from kbbench import evaluation
-    from kbbench.report.compare import show_differences
+    from kbbench.report.compare import show_differences, write_comparison
     from kbbench.results import compare as differences
 
     found = [evaluation.read(run) for run in runs]
-    marks = {run.name: run.summary.honesty.mark for run in found}
-    show_differences(differences(found, metric), metric, marks)
+    pairs = differences(found, metric)
+    show_differences(pairs, metric, found)
+    if page is not None:
+        write_comparison(pairs, metric, found, page)
+        click.echo(f"page: {page}")
 
 
-COMMANDS = (evaluate, profile, audit, compare)
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of summary.json."""
+    from kbbench.results.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
+COMMANDS = (evaluate, profile, audit, compare, schema)

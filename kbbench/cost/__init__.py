@@ -3,6 +3,6 @@
 from kbbench.cost.counter import Counter
 from kbbench.cost.fair import matched
 from kbbench.cost.profile import profile_triple
-from kbbench.cost.result import Cost, CostFigure, ModelCost
+from kbbench.cost.result import Cost, CostFigure, Matched, ModelCost
 
-__all__ = ["Cost", "CostFigure", "Counter", "ModelCost", "matched", "profile_triple"]
+__all__ = ["Cost", "CostFigure", "Counter", "Matched", "ModelCost", "matched", "profile_triple"]

@@ -1,7 +1,7 @@
 """One run: a triple on a dataset, from files to files; killed at any moment, it carries on."""
 
-from kbbench.evaluation.execute import audited, evaluate
-from kbbench.evaluation.folder import read
+from kbbench.evaluation.execute import audited, evaluate, priced
+from kbbench.evaluation.folder import Beforehand, read
 from kbbench.evaluation.run import Run, prepare
 
-__all__ = ["Run", "audited", "evaluate", "prepare", "read"]
+__all__ = ["Beforehand", "Run", "audited", "evaluate", "prepare", "priced", "read"]

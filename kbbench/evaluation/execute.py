@@ -13,14 +13,18 @@ import torch
 from kbbench import __version__
 from kbbench.audio import to_pcm, write_flac
 from kbbench.audit import Audit, Effort, audit_triple
+from kbbench.cost import Cost, profile_triple
+from kbbench.cost.hardware import hardware
 from kbbench.evaluation import folder
+from kbbench.evaluation.folder import Beforehand
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
 from kbbench.metrics import best_permutation
 from kbbench.pool import Progress, cores, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
 from kbbench.results.breakdown import break_down, facts_of
-from kbbench.results.summary import Honesty, with_improvements
+from kbbench.results.price import Price
+from kbbench.results.summary import FORMAT, Honesty, with_improvements
 from kbbench.runner import Batch, Condition, Runner, find_device, read_batch
 
 MODEL_SHARE = 0.5
@@ -38,7 +42,7 @@ def evaluate(
     workers: int,
     batch_size: int,
     progress: Progress = lambda done, total: None,
-    audit: Audit | None = None,
+    before: Beforehand | None = None,
 ) -> Summary:
     """Run a triple, or carry on with it, and write scores and summary.
 
@@ -48,7 +52,8 @@ def evaluate(
         workers: processes for the metrics.
         batch_size: mixtures at a time.
         progress: told after each mixture.
-        audit: as :func:`audited` gave it; else it is done here.
+        before: what :func:`audited` and :func:`priced` gave; else the audit is done here, and
+            the summary has no cost.
 
     Raises:
         KeyboardInterrupt: the folder is left as a partial run that says so.
@@ -57,9 +62,9 @@ def evaluate(
     """
     folder.check(out, run)
     if not (out / folder.SUMMARY).is_file():
-        audit = audit or audited(run, out)
+        before = before or Beforehand(audited(run, out))
         try:
-            _run_missing(run, out, workers, batch_size, progress, audit)
+            _run_missing(run, out, workers, batch_size, progress, before)
         except KeyboardInterrupt:
             folder.interrupt(out, run)
             raise
@@ -67,7 +72,7 @@ def evaluate(
         records = [record for part in parts for record in part["records"]]
         scores = with_improvements(pd.DataFrame(records))
         write_parquet(out / folder.SCORES, scores)
-        summary = _summary(run, scores, parts[0]["hint_bits_per_chunk"], audit)
+        summary = _summary(run, scores, parts[0]["hint_bits_per_chunk"], before)
         write_text(out / folder.SUMMARY, summary.model_dump_json(indent=1) + "\n")
     progress(len(run.mixtures), len(run.mixtures))
     folder.finish(out, run)
@@ -91,8 +96,27 @@ def audited(run: Run, out: Path, progress: Progress = lambda done, total: None) 
     folder.check(out, run)
     if not run.audited:
         return None
+    heard = read_batch(run.mixtures[: BEFORE_A_RUN.rows // 2]).mixture
     return folder.read_audit(out) or audit_triple(
-        run.loaded, run.delays, BEFORE_A_RUN, progress=progress
+        run.loaded, run.delays, BEFORE_A_RUN, heard, progress
+    )
+
+
+def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -> Cost:
+    """What a run's triple costs at the delay of the headline, measured once.
+
+    Args:
+        run: what will be run.
+        out: its folder, which may hold the cost already.
+        progress: told (measurements done, in all).
+
+    Raises:
+        InputError: the folder holds something else.
+        ModelError: a model raised, or its output breaks the contract.
+    """
+    folder.check(out, run)
+    return folder.read_cost(out) or profile_triple(
+        run.loaded, delay_chunks=run.headline, progress=progress
     )
 
 
@@ -102,7 +126,7 @@ def _run_missing(
     workers: int,
     batch_size: int,
     progress: Progress,
-    audit: Audit | None,
+    before: Beforehand,
 ) -> None:
     """Run and score every mixture that has no records yet."""
     todo = [index for index, m in enumerate(run.mixtures) if not folder.has_part(out, m)]
@@ -113,7 +137,7 @@ def _run_missing(
     scored: dict[str, dict[str, list[dict[str, Any]]]] = {}
     done = len(run.mixtures) - len(todo)
     progress(done, len(run.mixtures))
-    jobs = _jobs(run, runner, todo, batch_size, out, audit)
+    jobs = _jobs(run, runner, todo, batch_size, out, before)
     for records in process_map(score_mixture, jobs, workers):
         name = records[0]["mixture"]
         mine = scored.setdefault(name, {})
@@ -136,7 +160,7 @@ def _jobs(
     todo: Sequence[int],
     batch_size: int,
     out: Path,
-    audit: Audit | None,
+    before: Beforehand,
 ) -> Iterator[ScoringJob]:
     """Run the models batch by batch; scoring goes on meanwhile in other processes."""
     listened = set(np.linspace(0, len(run.mixtures) - 1, LISTENED).round().astype(int).tolist())
@@ -147,7 +171,7 @@ def _jobs(
         sources = batch.references.shape[1]
         unprocessed = batch.mixture[:-1, None].expand(-1, sources, -1, -1).numpy()
         outputs = [(Condition(MIXTURE, MIXTURE), unprocessed), *runner.run(batch, run.conditions)]
-        folder.begin(out, run, audit)
+        folder.begin(out, run, before)
         for place, index in enumerate(indices):
             if index in listened & missing:
                 estimates = {condition.name: values[place] for condition, values in outputs}
@@ -191,20 +215,25 @@ def _keep_audio(
 
 
 def _summary(
-    run: Run, scores: pd.DataFrame, hint_bits_per_chunk: int, audit: Audit | None
+    run: Run,
+    scores: pd.DataFrame,
+    hint_bits_per_chunk: int,
+    before: Beforehand,
 ) -> Summary:
     conditions = [(MIXTURE, None), *((c.name, c.delay_chunks) for c in run.conditions)]
     headline = f"boosted@{run.headline}"
     facts = [facts_of(mixture.row) for mixture in run.mixtures]
     return Summary(
-        format=folder.FORMAT,
+        format=FORMAT,
         kbbench=__version__,
         triple=run.facts_of_triple(hint_bits_per_chunk),
         data=run.facts_of_data(),
         run_sha256=run.sha256,
-        honesty=Honesty.of(audit, run.loaded.triple.oracle),
+        honesty=Honesty.of(before.audit, run.loaded.triple.oracle),
+        price=Price.of(before.cost) if before.cost else None,
         headline_condition=headline,
         versions=versions(),
+        hardware=hardware(),
         breakdowns=tuple(break_down(scores, facts, ("small", "large", headline))),
         **summarize(scores, conditions, {c.name: run.link(c) for c in run.conditions}),
     )

@@ -4,6 +4,7 @@
 run.json         what is run, by hash; "complete": false until all is there, and after an
                  interrupt how many mixtures are
 audit.json       what the honesty audit measured, before anything was scored
+cost.json        what the triple costs, times included; measured before anything was scored
 parts/           one file of records a mixture, until the run is complete
 audio/           a few mixtures to listen to
 scores.parquet   one row a mixture x source x channel x condition
@@ -14,12 +15,14 @@ summary.json     the figures
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from kbbench.audit import Audit
+from kbbench.cost import Cost
 from kbbench.errors import InputError, one_line
 from kbbench.evaluation.run import Run
 from kbbench.files import holds_anything, write_text
@@ -27,9 +30,17 @@ from kbbench.results import FinishedRun, Summary
 from kbbench.scenes.dataset import Mixture
 
 FORMAT = 1
-"""Version of the run folder's layout and of ``summary.json``."""
+"""Version of the run folder's layout."""
 RUN, SUMMARY, SCORES = "run.json", "summary.json", "scores.parquet"
-AUDIT = "audit.json"
+AUDIT, COST = "audit.json", "cost.json"
+
+
+@dataclass(frozen=True)
+class Beforehand:
+    """What was measured of a run's triple before anything was scored; None was left out."""
+
+    audit: Audit | None = None
+    cost: Cost | None = None
 
 
 def check(out: Path, run: Run) -> None:
@@ -55,11 +66,12 @@ def check(out: Path, run: Run) -> None:
         )
 
 
-def begin(out: Path, run: Run, audit: Audit | None) -> None:
+def begin(out: Path, run: Run, before: Beforehand) -> None:
     """Make the folder this run's, once the models have shown that they work."""
     out.mkdir(parents=True, exist_ok=True)
-    if audit is not None and not (out / AUDIT).is_file():
-        write_text(out / AUDIT, audit.model_dump_json(indent=1) + "\n")
+    for name, measured in ((AUDIT, before.audit), (COST, before.cost)):
+        if measured is not None and not (out / name).is_file():
+            write_text(out / name, measured.model_dump_json(indent=1) + "\n")
     if not (out / RUN).is_file():
         _write_run(out, run, complete=False, done=0)
     (out / "parts").mkdir(exist_ok=True)
@@ -72,6 +84,14 @@ def read_audit(out: Path) -> Audit | None:
         found.pop("verdict", None)  # follows from the findings
         return Audit.model_validate(found)
     except (OSError, ValueError, AttributeError):
+        return None
+
+
+def read_cost(out: Path) -> Cost | None:
+    """The cost that is there, if it is whole."""
+    try:
+        return Cost.model_validate_json((out / COST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
 
 

@@ -14,6 +14,7 @@ from kbbench import __version__, metrics
 from kbbench.channel import Channel, fixed, link_statistics, off
 from kbbench.errors import InputError
 from kbbench.models.loading import LoadedTriple, load_triple
+from kbbench.results.facts import DataFacts, TripleFacts
 from kbbench.results.summary import Link
 from kbbench.runner import Condition, find_device, hint_kbit_per_s
 from kbbench.scenes.dataset import Dataset, Mixture
@@ -100,35 +101,35 @@ class Run:
         )
         return Link.of(found, channel.delay_chunks)
 
-    def facts_of_triple(self, hint_bits_per_chunk: int) -> dict[str, Any]:
+    def facts_of_triple(self, hint_bits_per_chunk: int) -> TripleFacts:
         """What a summary says of the triple."""
         triple = self.loaded.triple
-        return {
-            "name": triple.name,
-            "task": triple.task,
-            "oracle": triple.oracle,
-            "lookahead_samples_declared": triple.lookahead,
-            "hint_dtype": self.identity["hint_dtype"],
-            "hint_kbit_per_s": hint_kbit_per_s(hint_bits_per_chunk),
-            "file": self.loaded.path.name,
-            "file_sha256": self.loaded.file_sha256,
-            "imports_sha256": self.loaded.imports_sha256,
-            "weights_sha256": self.identity["weights_sha256"],
-        }
+        return TripleFacts(
+            name=triple.name,
+            task=triple.task,
+            oracle=triple.oracle,
+            lookahead_samples_declared=triple.lookahead,
+            hint_dtype=self.identity["hint_dtype"],
+            hint_kbit_per_s=hint_kbit_per_s(hint_bits_per_chunk),
+            file=self.loaded.path.name,
+            file_sha256=self.loaded.file_sha256,
+            imports_sha256=self.loaded.imports_sha256,
+            weights_sha256=self.identity["weights_sha256"],
+        )
 
-    def facts_of_data(self) -> dict[str, Any]:
+    def facts_of_data(self) -> DataFacts:
         """What a summary says of the data."""
         header = self.dataset.header
-        return {
-            "recipe": header.recipe.name,
-            "recipe_version": header.recipe.version,
-            "recipe_sha256": header.recipe_sha256,
-            "corpus_sha256": header.corpus_sha256,
-            "plan_sha256": header.plan_sha256,
-            "data_sha256": header.data_sha256,
-            "split": self.split,
-            "mixtures": len(self.mixtures),
-        }
+        return DataFacts(
+            recipe=header.recipe.name,
+            recipe_version=header.recipe.version,
+            recipe_sha256=header.recipe_sha256,
+            corpus_sha256=header.corpus_sha256,
+            plan_sha256=header.plan_sha256,
+            data_sha256=header.data_sha256,
+            split=self.split,
+            mixtures=len(self.mixtures),
+        )
 
 
 def versions() -> dict[str, str]:

@@ -1,28 +1,109 @@
-"""Runs beside each other on the terminal."""
+"""Runs beside each other: on the terminal, and on a page that opens from a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from kbbench.errors import InputError
+from kbbench.files import write_text
+from kbbench.report.page import template
+from kbbench.report.plots import cost_svg, gap_svg
+from kbbench.report.quantity import quantity
+from kbbench.report.rows import number, percent
 from kbbench.report.terminal import console
+from kbbench.results import FinishedRun
 from kbbench.results.compare import Difference
 from kbbench.results.confidence import LEVEL
 
+NOTE = f"Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence."
+RUN_COLUMNS = (
+    "run",
+    "triple",
+    "gap closed",
+    "small SI-SDRi dB",
+    "boosted",
+    "large",
+    "device MACs a chunk",
+    "hints kbit/s",
+)
+
 
 def show_differences(
-    differences: Sequence[Difference], metric: str, marks: Mapping[str, str]
+    differences: Sequence[Difference], metric: str, runs: Sequence[FinishedRun]
 ) -> None:
     """One row a pair of runs and condition; what cannot be told apart is said so.
 
     Args:
         differences: as :func:`kbbench.results.compare` gives them.
         metric: of which they are.
-        marks: what stands beside a run wherever it appears, by name; empty for an honest one.
+        runs: that were compared.
     """
-    table = Table("condition", "first", "second", f"second - first, {metric}", "", "mixtures")
+    table = Table(*_columns(metric))
+    for row in _rows(differences, runs):
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+    console().print(NOTE, markup=False)
+
+
+def write_comparison(
+    differences: Sequence[Difference], metric: str, runs: Sequence[FinishedRun], page: Path
+) -> None:
+    """Write runs, plots and differences as one self-contained HTML file.
+
+    Raises:
+        InputError: the file is there already, or cannot be written.
+    """
+    if page.exists():
+        raise InputError(f"{page}: is there already; give another name, or remove it")
+    gaps, costs = gap_svg(runs), cost_svg(runs)
+    text = template("compare.html").render(
+        heading=" and ".join(run.name for run in runs),
+        data=runs[0].summary.data,
+        run_columns=RUN_COLUMNS,
+        run_rows=[_run_row(run) for run in runs],
+        gaps=gaps[gaps.index("<svg") :],
+        costs=costs[costs.index("<svg") :],
+        metric=metric,
+        columns=_columns(metric),
+        rows=_rows(differences, runs),
+        note=NOTE,
+    )
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_text(page, text)
+    except OSError as error:
+        raise InputError(f"{page}: cannot be written ({error.strerror})") from error
+
+
+def _run_row(run: FinishedRun) -> tuple[str, ...]:
+    summary = run.summary
+    headline = summary.headline_condition
+    macs = None if summary.price is None else summary.price.macs("device")
+    improvements = (
+        number(summary.condition(name).figures.get("si_sdr_i"), 2, interval=True)
+        for name in ("small", headline, "large")
+    )
+    return (
+        _named(run),
+        summary.triple.name,
+        f"{percent(summary.gap_closed.get(headline))} at {headline}",
+        *improvements,
+        "–" if macs is None else quantity(macs),
+        f"{summary.triple.hint_kbit_per_s:g}",
+    )
+
+
+def _columns(metric: str) -> tuple[str, ...]:
+    return ("condition", "first", "second", f"second - first, {metric}", "", "mixtures")
+
+
+def _rows(differences: Sequence[Difference], runs: Sequence[FinishedRun]) -> list[tuple[str, ...]]:
+    names = {run.name: _named(run) for run in runs}
+    rows = []
     for item in differences:
         interval = item.interval
         text = (
@@ -31,12 +112,11 @@ def show_differences(
             else "no mixture has a value in both"
         )
         word = item.word if item.word == "not separable" else f"second is {item.word}"
-        pair = [
-            Text(f"{name} ({marks[name]})" if marks[name] else name)
-            for name in (item.first, item.second)
-        ]
-        table.add_row(item.condition, *pair, text, word, f"{item.scored}/{item.planned}")
-    console().print(table)
-    console().print(
-        f"Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence.", markup=False
-    )
+        pair = (names[item.first], names[item.second])
+        rows.append((item.condition, *pair, text, word, f"{item.scored}/{item.planned}"))
+    return rows
+
+
+def _named(run: FinishedRun) -> str:
+    """A run's name, with what stands beside it wherever it appears."""
+    return f"{run.name} ({run.summary.mark})" if run.summary.mark else run.name

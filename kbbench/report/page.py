@@ -7,9 +7,12 @@ from pathlib import Path
 
 import jinja2
 
-from kbbench.audit import Audit
+from kbbench.audio import read_pcm
+from kbbench.evaluation import Beforehand
 from kbbench.files import write_text
-from kbbench.report.plot import improvement_svg
+from kbbench.report.plots import improvement_svg, spectrogram_png
+from kbbench.report.plots.spectrogram import loudest
+from kbbench.report.profile import cost_table
 from kbbench.report.rows import (
     COLUMNS,
     breakdown_columns,
@@ -25,30 +28,26 @@ SIGNALS = ("mixture", "small", "boosted", "large", "reference")
 """Order of the players."""
 
 
-def write_report(summary: Summary, out: Path, attribution: str, audit: Audit | None = None) -> Path:
+def write_report(
+    summary: Summary, out: Path, attribution: str, before: Beforehand | None = None
+) -> Path:
     """Write plot and page of a run folder.
 
     Args:
         summary: the run's figures.
         out: its folder.
         attribution: whom the page must name, since its sound is made from their recordings.
-        audit: what was measured before the run.
+        before: what was measured before the run.
 
     Returns:
         the page's path.
     """
     plot = improvement_svg(summary)
     write_text(out / PLOT, plot)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kbbench.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("report.html").render(
+    text = template("report.html").render(
         summary=summary,
-        audit=audit,
+        audit=before.audit if before else None,
+        cost=cost_table(before.cost) if before and before.cost else None,
         title=title(summary),
         columns=COLUMNS,
         rows=summary_rows(summary),
@@ -58,24 +57,46 @@ def write_report(summary: Summary, out: Path, attribution: str, audit: Audit | N
         plot=plot[plot.index("<svg") :],
         signals=SIGNALS,
         attribution=attribution,
-        players=_players(out / "audio", str(summary.data["split"])),
+        players=_players(out / "audio", str(summary.data.split)),
     )
     write_text(out / PAGE, text)
     return out / PAGE
 
 
-def _players(folder: Path, split: str) -> list[tuple[str, int, dict[str, str]]]:
-    """(mixture, source, sound of each signal as a data URL) of each kept mixture and source."""
+def template(name: str) -> jinja2.Template:
+    """A page's template; whatever is put into it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kbbench.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+Player = tuple[str, int, dict[str, str], dict[str, str]]
+"""Mixture, source, and of each signal the sound and its spectrogram, as data URLs."""
+
+
+def _players(folder: Path, split: str) -> list[Player]:
+    """One for each kept mixture and source; a mixture's pictures share one scale."""
     players = []
     for mixture in sorted(folder.iterdir()) if folder.is_dir() else []:
         for reference in sorted(mixture.glob("reference-*.flac")):
             number = reference.stem.partition("-")[2]
             files = {name: mixture / f"{name}-{number}.flac" for name in SIGNALS}
             files["mixture"] = mixture / "mixture.flac"
-            sounds = {name: _data_url(path) for name, path in files.items() if path.is_file()}
-            players.append((f"{split}/{mixture.name}", int(number), sounds))
+            files = {name: path for name, path in files.items() if path.is_file()}
+            sounds = {name: _url("audio/flac", path.read_bytes()) for name, path in files.items()}
+            signals = {name: read_pcm(path) for name, path in files.items()}
+            top = max(loudest(pcm) for pcm in signals.values())
+            pictures = {
+                name: _url("image/png", spectrogram_png(pcm, top)) for name, pcm in signals.items()
+            }
+            players.append((f"{split}/{mixture.name}", int(number), sounds, pictures))
     return players
 
 
-def _data_url(path: Path) -> str:
-    return "data:audio/flac;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+def _url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

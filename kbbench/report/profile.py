@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Group
@@ -12,25 +13,12 @@ from rich.text import Text
 from kbbench.cost import Cost, CostFigure
 from kbbench.errors import InputError
 from kbbench.files import write_text
+from kbbench.report.quantity import quantity
 from kbbench.report.terminal import console
 from kbbench.units import milliseconds
 
 MODELS = {"small": "small", "device": "boosted device", "large": "large", "remote": "remote"}
 """Columns, in order; the remote has one of its own where it is not the large model."""
-PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-"""Of decimal units."""
-
-
-def quantity(value: float) -> str:
-    """Four digits and a prefix.
-
-    >>> quantity(2213040), quantity(97), quantity(0)
-    ('2.213 M', '97', '0')
-    """
-    for size, prefix in PREFIXES:
-        if value >= size:
-            return f"{value / size:.4g} {prefix}"
-    return f"{value:.4g}"
 
 
 def _milliseconds(value: float) -> str:
@@ -64,17 +52,38 @@ def show_cost(cost: Cost) -> None:
 
 def render_cost(cost: Cost) -> Group:
     """Table, link, fairness, and how it was measured."""
+    content = cost_table(cost)
+    table = Table(content.columns[0])
+    for column in content.columns[1:]:
+        table.add_column(column, justify="right")
+    for row in content.rows:
+        table.add_row(*row)
+    return Group(Text(content.title, style="bold"), table, Text("\n".join(content.notes)))
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """A cost as text, the same in the terminal and on the page."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def cost_table(cost: Cost) -> CostTable:
+    """One row a figure, one column a model; what is to be known of them under it."""
     names = [name for name in MODELS if name != "remote" or not cost.remote_is_large]
-    table = Table()
-    table.add_column("")
-    for name in names:
-        table.add_column(MODELS[name], justify="right")
-    notes: list[str] = []
+    said: list[str] = []
+    rows = []
     for key, (label, write) in ROWS.items():
         figures = [cost.models[name].figures[key] for name in names]
-        table.add_row(label, *(_cell(figure, write, notes) for figure in figures))
-    return Group(
-        Text(_title(cost), style="bold"), table, Text("\n".join([*_numbered(notes), *_facts(cost)]))
+        rows.append((label, *(_cell(figure, write, said) for figure in figures)))
+    return CostTable(
+        title=_title(cost),
+        columns=("", *(MODELS[name] for name in names)),
+        rows=tuple(rows),
+        notes=(*_numbered(said), *_facts(cost)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import floor
 
+from kbbench.report.quantity import quantity
 from kbbench.results import Summary
 from kbbench.results.breakdown import FACTS
 from kbbench.results.figure import Figure
@@ -38,12 +39,25 @@ MEANINGS = {
 def title(summary: Summary) -> str:
     """One line: what was run on what."""
     data = summary.data
-    mark = f" ({summary.honesty.mark})" if summary.honesty.mark else ""
+    mark = f" ({summary.mark})" if summary.mark else ""
     return (
-        f"{summary.triple['name']}{mark} on {data['recipe']} version {data['recipe_version']}, "
-        f"{data['mixtures']} {data['split']} mixtures, hints {summary.triple['hint_kbit_per_s']:g} "
+        f"{summary.triple.name}{mark} on {data.recipe} version {data.recipe_version}, "
+        f"{data.mixtures} {data.split} mixtures, hints {summary.triple.hint_kbit_per_s:g} "
         "kbit/s"
     )
+
+
+def price_text(summary: Summary) -> str:
+    """One line: what the device and the remote compute a chunk; empty where it was not measured."""
+    price = summary.price
+    if price is None:
+        return ""
+    parts = []
+    for name, label in (("small", "small"), ("device", "boosted device"), ("remote", "remote")):
+        figures = (price.macs(name), price.models[name]["parameters"].value)
+        macs, parameters = ("unknown" if value is None else quantity(value) for value in figures)
+        parts.append(f"{label} {macs} MACs a chunk, {parameters} parameters")
+    return f"cost: {'; '.join(parts)}"
 
 
 def summary_rows(summary: Summary) -> list[tuple[str, ...]]:

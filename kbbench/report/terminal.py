@@ -22,7 +22,7 @@ from rich.text import Text
 
 from kbbench.corpora import Layout
 from kbbench.corpora.download import gigabytes
-from kbbench.report.rows import COLUMNS, summary_rows, title
+from kbbench.report.rows import COLUMNS, price_text, summary_rows, title
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 from kbbench.scenes.estimate import Estimate
@@ -178,6 +178,8 @@ def show_summary(summary: Summary) -> None:
     for row in summary_rows(summary):
         table.add_row(*row)
     console().print(table)
+    if text := price_text(summary):
+        console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def console() -> Console:

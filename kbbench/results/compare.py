@@ -106,7 +106,7 @@ def _check(runs: Sequence[FinishedRun], metric: str) -> None:
     first = runs[0]
     for run in runs[1:]:
         for what in ("data_sha256", "split"):
-            mine, theirs = (one.summary.data[what] for one in (first, run))
+            mine, theirs = (getattr(one.summary.data, what) for one in (first, run))
             if mine != theirs:
                 raise InputError(
                     f"{run.name}: {what} is {str(theirs)[:8]}, that of {first.name} is "

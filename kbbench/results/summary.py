@@ -12,12 +12,17 @@ from pydantic import Field
 
 from kbbench.audit import Audit
 from kbbench.channel import LinkStatistics
+from kbbench.cost.result import Hardware
 from kbbench.metrics import METRICS
 from kbbench.results.breakdown import Group
 from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
+from kbbench.results.facts import DataFacts, TripleFacts
 from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, rounded
+from kbbench.results.price import Price
 from kbbench.units import milliseconds
 
+FORMAT = 2
+"""Of ``summary.json``: 1 had no price, no hardware, and no direction of a figure."""
 MIXTURE = "mixture"
 """The condition of the unprocessed mixture, to which improvements relate."""
 IMPROVED = ("si_sdr", "snr", "pesq_wb", "stoi", "estoi")
@@ -107,7 +112,7 @@ class ConditionSummary(Part):
 
 
 class Summary(Part):
-    """``summary.json``: the same run gives the same text.
+    """``summary.json``: the same run gives the same text, on machines of one kind.
 
     ``gap_closed`` has one figure a boosted condition: (boosted - small) / (large - small) of mean
     SI-SDR improvement; ``breakdowns`` has that improvement for mixtures that are alike.
@@ -115,10 +120,11 @@ class Summary(Part):
 
     format: int
     kbbench: str
-    triple: dict[str, Any]
-    data: dict[str, Any]
+    triple: TripleFacts
+    data: DataFacts
     run_sha256: str
     honesty: Honesty = Honesty(verdict="skipped")
+    price: Price | None = None
     headline_condition: str
     conditions: list[ConditionSummary]
     gap_closed: dict[str, Figure]
@@ -126,6 +132,13 @@ class Summary(Part):
     confidence_level: float
     bootstrap_resamples: int
     versions: dict[str, str]
+    hardware: Hardware | None = None
+
+    @property
+    def mark(self) -> str:
+        """What stands beside the run wherever it appears: of the audit, and of an unfair cost."""
+        marks = (self.honesty.mark, self.price.mark if self.price else "")
+        return "; ".join(mark for mark in marks if mark)
 
     def condition(self, name: str) -> ConditionSummary:
         """The figures of a condition.

@@ -14,11 +14,12 @@ import pytest
 from kbbench.audio import write_flac
 from kbbench.channel import link_statistics, off
 from kbbench.report.page import SIGNALS, write_report
-from kbbench.report.plot import improvement_svg
+from kbbench.report.plots import improvement_svg
 from kbbench.report.rows import COLUMNS, link_texts, number, percent, summary_rows
 from kbbench.report.terminal import ProgressLine, show_summary
 from kbbench.results import Summary
 from kbbench.results.summary import ConditionSummary, Figure, Link
+from tests.results.facts import DATA, TRIPLE
 
 LICENCES = "CC BY, somebody"
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -44,8 +45,8 @@ def summary(name: str = "test triple", boosted: float | None = 4.0) -> Summary:
     return Summary(
         format=1,
         kbbench="0",
-        triple={"name": name, "oracle": False, "hint_kbit_per_s": 12.5, "task": "enhancement"},
-        data={"recipe": "r", "recipe_version": 1, "split": "test", "mixtures": 2},
+        triple=TRIPLE.model_copy(update={"name": name}),
+        data=DATA,
         run_sha256="ab" * 32,
         headline_condition="boosted@6",
         conditions=[
@@ -93,7 +94,8 @@ def test_it_has_the_table_the_plot_and_the_players(tmp_path: Path) -> None:
     text = write_report(summary(), tmp_path, LICENCES).read_text()
     names = [tag for tag, _ in tags(text)]
     assert names.count("tr") == 1 + 7
-    assert names.count("audio") == 2 * len(SIGNALS)
+    assert names.count("audio") == names.count("img") == 2 * len(SIGNALS)
+    assert all(attributes.get("alt") for tag, attributes in tags(text) if tag == "img")
     assert names.count("svg") == 1
     assert "50 % [0, 100]" in text
     assert LICENCES in text

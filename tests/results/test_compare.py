@@ -98,7 +98,9 @@ def test_bad_runs_are_told_in_a_line(
         compare([run])
     with pytest.raises(InputError, match=r"no metric 'pesq'; try pesq_wb"):
         compare([run, run], "pesq")
-    other = run.summary.model_copy(update={"data": {**run.summary.data, "data_sha256": "ab"}})
+    other = run.summary.model_copy(
+        update={"data": run.summary.data.model_copy(update={"data_sha256": "ab"})}
+    )
     with pytest.raises(InputError, match="only runs on the same mixtures can be compared"):
         compare([run, FinishedRun("other", other, run.scores)])
     with pytest.raises(InputError, match="no run there"):
@@ -115,3 +117,23 @@ def test_the_command_shows_a_table(finished: Callable[[str], Path]) -> None:
     assert "second is better" in result.output
     assert "passthrough (not audited, does not rank)" in result.output
     assert "3/3" in result.output
+
+
+def test_runs_have_a_page_with_both_plots(finished: Callable[[str], Path], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    command = [
+        "compare",
+        str(finished("passthrough")),
+        str(finished("oracle")),
+        "--page",
+        str(page),
+    ]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 2
+    for said in ("Gap closed over delay", "oracle: a bound", "second is better", "boosted@6"):
+        assert said in text
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 2 and "is there already" in again.stderr
+    assert page.read_text(encoding="utf-8") == text

@@ -11,6 +11,7 @@ import torch
 
 from kbbench.results import MIXTURE, ScoringJob, score_mixture
 from kbbench.results.summary import Summary, summarize, with_improvements
+from tests.results.facts import DATA, TRIPLE
 
 CONDITIONS = [(MIXTURE, None), ("small", None), ("large", None), ("boosted@6", 6)]
 SCORES = {MIXTURE: 0.0, "small": 2.0, "large": 6.0, "boosted@6": 5.0}
@@ -38,8 +39,8 @@ def summary(frame: pd.DataFrame) -> Summary:
     return Summary(
         format=1,
         kbbench="0",
-        triple={},
-        data={},
+        triple=TRIPLE,
+        data=DATA,
         run_sha256="",
         headline_condition="boosted@6",
         versions={},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from itertools import cycle
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from kbbench.report.plots.svg import blank, legend, plain, svg_text
 from kbbench.results import Summary
 from kbbench.results.figure import Figure
 from kbbench.units import milliseconds
@@ -22,16 +21,11 @@ LINK_MARKERS = "Dsv^P*"
 
 def improvement_svg(summary: Summary) -> str:
     """The plot as SVG text; the same summary gives the same text."""
-    with matplotlib.rc_context({"svg.hashsalt": "kbbench", "svg.fonttype": "none"}):
-        canvas = _draw(summary)
-        buffer = io.StringIO()
-        canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "kbbench"})
-    return buffer.getvalue()
+    return svg_text(_draw(summary))
 
 
 def _draw(summary: Summary) -> Canvas:
-    canvas = Canvas(figsize=(7.2, 4.2), layout="constrained")
-    axes = canvas.add_subplot()
+    canvas, axes = blank("delay of hints in ms", "SI-SDR improvement in dB")
     swept = [
         item
         for item in summary.conditions
@@ -84,11 +78,9 @@ def _draw(summary: Summary) -> Canvas:
             )
     axes.set_xlim(ends[0], ends[1] + 1)
     axes.set_xticks(delays)
-    axes.set_xlabel("delay of hints in ms" + (", mean age for channels" if links else ""))
-    axes.set_ylabel("SI-SDR improvement in dB")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if links:
+        axes.set_xlabel("delay of hints in ms, mean age for channels")
+    legend(axes)
     return canvas
 
 
@@ -116,6 +108,5 @@ def _draw_link(axes: Axes, name: str, age_ms: float, figure: Figure, marker: str
         marker=marker,
         markerfacecolor="none",
         linestyle="",
-        # Names are the user's: a dollar is no formula.
-        label="\n".join(textwrap.wrap(name.replace("$", r"\$").replace(",", ", "), 28)),
+        label="\n".join(textwrap.wrap(plain(name).replace(",", ", "), 28)),
     )

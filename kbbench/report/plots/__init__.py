@@ -1,0 +1,7 @@
+"""Plots as SVG text, and spectrograms; the same figures give the same text."""
+
+from kbbench.report.plots.improvement import improvement_svg
+from kbbench.report.plots.runs import cost_svg, gap_svg
+from kbbench.report.plots.spectrogram import spectrogram_png
+
+__all__ = ["cost_svg", "gap_svg", "improvement_svg", "spectrogram_png"]
