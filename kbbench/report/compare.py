@@ -103,7 +103,7 @@ def _columns(metric: str) -> tuple[str, ...]:
 
 def _rows(differences: Sequence[Difference], runs: Sequence[FinishedRun]) -> list[tuple[str, ...]]:
     names = {run.name: _named(run) for run in runs}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for item in differences:
         interval = item.interval
         text = (

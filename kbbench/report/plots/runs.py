@@ -22,15 +22,15 @@ def gap_svg(runs: Sequence[FinishedRun]) -> str:
         points = _gaps(run.summary)
         if not points:
             continue
-        style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         delays = [delay_ms for delay_ms, _ in points]
         ticks.update(delays)
         low, mean, high = (
             [100 * (getattr(figure, end) or 0.0) for _, figure in points]
             for end in ("low", "value", "high")
         )
-        axes.fill_between(delays, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        axes.plot(delays, mean, label=plain(run.name), **style)
+        axes.fill_between(delays, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(delays, mean, color=colour, marker=marker, label=plain(run.name))
     axes.axhline(100, color="#6b7280", linestyle="--", linewidth=1)
     axes.axhline(0, color="#6b7280", linestyle="--", linewidth=1)
     axes.set_xticks(sorted(ticks))
