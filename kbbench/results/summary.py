@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kbbench.audit import Audit
 from kbbench.channel import LinkStatistics
-from kbbench.metrics import METRICS
+from kbbench.metrics import KNOWN
 from kbbench.results.breakdown import Group
 from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
 from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, rounded
@@ -20,8 +20,6 @@ from kbbench.units import milliseconds
 
 MIXTURE = "mixture"
 """The condition of the unprocessed mixture, to which improvements relate."""
-IMPROVED = ("si_sdr", "snr", "pesq_wb", "stoi", "estoi")
-"""Metrics whose improvement over the mixture is given too, as ``<name>_i``."""
 MARKS = {
     "honest": "",
     "refused": "refused by the audit, does not rank",
@@ -98,12 +96,17 @@ class Honesty(Part):
 
 
 class ConditionSummary(Part):
-    """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link."""
+    """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link.
+
+    ``clipped`` counts records (mixture x source x channel) with samples beyond full scale; None in
+    summaries from before they were counted.
+    """
 
     condition: str
     delay_chunks: int | None
     figures: dict[str, Figure]
     link: Link | None = None
+    clipped: int | None = None
 
 
 class Summary(Part):
@@ -154,15 +157,14 @@ def summarize(
     summaries = []
     for name, delay in conditions:
         rows = records[records["condition"] == name]
-        figures = {}
-        for metric in METRICS.values():
-            figures[metric.name] = figure_of(rows, metric.name, metric.unit)
-            if metric.name in IMPROVED and name != MIXTURE:
-                column = f"{metric.name}_i"
-                figures[column] = figure_of(rows, column, metric.unit)
-        link = (links or {}).get(name)
         summaries.append(
-            ConditionSummary(condition=name, delay_chunks=delay, figures=figures, link=link)
+            ConditionSummary(
+                condition=name,
+                delay_chunks=delay,
+                figures=_figures(rows, improved=name != MIXTURE),
+                link=(links or {}).get(name),
+                clipped=int((rows["clipped_samples"] > 0).sum()),
+            )
         )
     gaps = {name: _gap(records, name) for name, _ in conditions if name.startswith("boosted")}
     return {
@@ -174,12 +176,30 @@ def summarize(
 
 
 def with_improvements(records: pd.DataFrame) -> pd.DataFrame:
-    """Add ``<metric>_i``: the score less that of the mixture, same source and channel."""
+    """Add ``<metric>_i``: the score less that of the mixture, same source and channel.
+
+    Of metrics of which more is better alone: less of an error is no improvement in its unit.
+    """
     keys = ["mixture", "source", "channel"]
+    names = [m.name for m in KNOWN.values() if m.better == "higher" and m.name in records]
     base = records[records["condition"] == MIXTURE].set_index(keys)
-    unprocessed = base.loc[pd.MultiIndex.from_frame(records[keys]), list(IMPROVED)]
-    improved = records[list(IMPROVED)].to_numpy(float) - unprocessed.to_numpy(float)
-    return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(IMPROVED)})
+    unprocessed = base.loc[pd.MultiIndex.from_frame(records[keys]), names]
+    improved = records[names].to_numpy(float) - unprocessed.to_numpy(float)
+    return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(names)})
+
+
+def _figures(rows: pd.DataFrame, improved: bool) -> dict[str, Figure]:
+    """Every metric that was scored, and the improvement of those of which more is better."""
+    figures = {}
+    for metric in KNOWN.values():
+        if metric.name not in rows:
+            continue
+        # What is scored at both ears together stands in both rows, and counts once.
+        mine = rows if metric.ears is None else rows[rows["channel"] == 0]
+        figures[metric.name] = figure_of(mine, metric.name, metric.unit)
+        if improved and f"{metric.name}_i" in rows:
+            figures[f"{metric.name}_i"] = figure_of(mine, f"{metric.name}_i", metric.unit)
+    return figures
 
 
 def _gap(records: pd.DataFrame, name: str) -> Figure:
