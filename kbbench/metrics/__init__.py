@@ -12,6 +12,7 @@ from kbbench.metrics.scores import (
     Better,
     Metric,
     Score,
+    metric_of,
     score_source,
     versions,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "estoi",
     "ild_error_db",
     "itd_error_us",
+    "metric_of",
     "pesq_wb",
     "score_source",
     "sdr",

@@ -10,6 +10,8 @@ FILTER_TAPS = 512
 """Length of the filter that is forgiven: 32 ms; that of BSS Eval version 3."""
 AT_ONCE = 6
 """Estimates that one call takes: what is prepared of the reference is shared, memory is small."""
+DIGITS = 9
+"""Decimals of dB: those beyond depend on what else is computed in the same call."""
 
 
 def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
@@ -50,5 +52,5 @@ def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
             negative = fast_bss_eval.sdr_loss(
                 rows[start : start + AT_ONCE], x[None], filter_length=FILTER_TAPS, pairwise=True
             )
-        parts.append(-negative[0])
+        parts.append(-negative[0].round(DIGITS))
     return torch.from_numpy(np.concatenate(parts)).reshape(estimate.shape[:-1])

@@ -162,14 +162,17 @@ def _segments(frames: Array) -> Array:
     if len(spectra) < N:
         raise ValueError(_TOO_SHORT)
     bands = np.sqrt(OBM @ (spectra.real**2 + spectra.imag**2).T)
-    return np.ascontiguousarray(sliding_window_view(bands, N, axis=1).transpose(1, 0, 2))
+    segments: Array = np.ascontiguousarray(
+        sliding_window_view(bands, N, axis=1).transpose(1, 0, 2), dtype=np.float64
+    )
+    return segments
 
 
 def _centred_rows(segments: Array) -> Array:
     """Each band less its mean, over its norm."""
     from pystoi.utils import EPS
 
-    centred = segments - segments.mean(axis=2, keepdims=True)
+    centred: Array = segments - segments.mean(axis=2, keepdims=True)
     centred /= np.linalg.norm(centred, axis=2, keepdims=True) + EPS
     return centred
 

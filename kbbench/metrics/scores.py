@@ -46,6 +46,12 @@ class Metric:
     package: str | None = None
 
 
+def _si_sdr(ear: Ear) -> Tensor:
+    if not ear.estimate.any():
+        raise ValueError("estimate is silent")
+    return si_sdr(ear.estimate, ear.reference.signal)
+
+
 def _wrong_talker(ears: Ears) -> float:
     if ears.talkers is None:
         raise ValueError("the mixture has no other talker")
@@ -55,7 +61,7 @@ def _wrong_talker(ears: Ears) -> float:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("si_sdr", "SI-SDR", "dB", lambda ear: si_sdr(ear.estimate, ear.reference.signal)),
+        Metric("si_sdr", "SI-SDR", "dB", _si_sdr),
         Metric("sdr", "SDR", "dB", lambda ear: ear.sdr_db, package="fast-bss-eval"),
         Metric("snr", "SNR", "dB", lambda ear: snr(ear.estimate, ear.reference.signal)),
         Metric(
@@ -101,6 +107,15 @@ WRONG_TALKER = Metric("wrong_talker", "wrong-talker rate", "", ears=_wrong_talke
 
 KNOWN: dict[str, Metric] = {**METRICS, WRONG_TALKER.name: WRONG_TALKER}
 """Every metric that a column of scores can be of."""
+
+
+def metric_of(column: str) -> Metric:
+    """The metric that a column of scores is of, be it a value or an improvement.
+
+    >>> metric_of("pesq_wb_i").label
+    'PESQ-WB'
+    """
+    return KNOWN[column] if column in KNOWN else KNOWN[column.removesuffix("_i")]
 
 
 @dataclass(frozen=True)
@@ -169,8 +184,8 @@ def _attempt(
     try:
         check_finite(estimate, "estimate")
         value = float(function(of))
-    except AssertionError:
-        raise  # an invariant of our own
+    except (AssertionError, ImportError):
+        raise  # an invariant of our own, or a package that is not there
     except ValueError as error:
         return Score(None, one_line(error))
     except Exception as error:  # a package's own trouble must not cost the other metrics

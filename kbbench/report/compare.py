@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from kbbench.report.metrics import describe, digits
 from kbbench.report.terminal import console
 from kbbench.results.compare import Difference
 from kbbench.results.confidence import LEVEL
@@ -22,14 +23,13 @@ def show_differences(
         metric: of which they are.
         marks: what stands beside a run wherever it appears, by name; empty for an honest one.
     """
-    table = Table("condition", "first", "second", f"second - first, {metric}", "", "mixtures")
+    places = digits(metric)
+    table = Table("condition", "first", "second", "second - first", "", "mixtures")
     for item in differences:
-        interval = item.interval
-        text = (
-            f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
-            if interval
-            else "no mixture has a value in both"
-        )
+        text = "no mixture has a value in both"
+        if interval := item.interval:
+            ends = (interval.value, interval.low, interval.high)
+            text = "{} [{}, {}]".format(*(f"{end:+.{places}f}" for end in ends))
         word = item.word if item.word == "not separable" else f"second is {item.word}"
         pair = [
             Text(f"{name} ({marks[name]})" if marks[name] else name)
@@ -38,5 +38,6 @@ def show_differences(
         table.add_row(item.condition, *pair, text, word, f"{item.scored}/{item.planned}")
     console().print(table)
     console().print(
-        f"Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence.", markup=False
+        f"{describe(metric)}. Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence.",
+        markup=False,
     )

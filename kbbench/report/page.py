@@ -9,6 +9,7 @@ import jinja2
 
 from kbbench.audit import Audit
 from kbbench.files import write_text
+from kbbench.report.metrics import metric_columns, metric_rows
 from kbbench.report.plot import improvement_svg
 from kbbench.report.rows import (
     COLUMNS,
@@ -52,6 +53,8 @@ def write_report(summary: Summary, out: Path, attribution: str, audit: Audit | N
         title=title(summary),
         columns=COLUMNS,
         rows=summary_rows(summary),
+        metric_columns=metric_columns(summary),
+        metric_rows=metric_rows(summary),
         breakdown_columns=breakdown_columns(summary),
         breakdown_rows=breakdown_rows(summary),
         headline=percent(summary.gap_closed.get(summary.headline_condition)),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kbbench.errors import InputError
-from kbbench.metrics import KNOWN, Better, Metric
+from kbbench.metrics import KNOWN, Better, metric_of
 from kbbench.results.confidence import Interval, bootstrap
 from kbbench.results.summary import Summary
 
@@ -103,11 +103,6 @@ def compare(runs: Sequence[FinishedRun], metric: str = "si_sdr_i") -> list[Diffe
                 )
             )
     return differences
-
-
-def metric_of(column: str) -> Metric:
-    """The metric that a column of scores is of, be it a value or an improvement."""
-    return KNOWN[column] if column in KNOWN else KNOWN[column.removesuffix("_i")]
 
 
 def _check(runs: Sequence[FinishedRun], metric: str) -> None:

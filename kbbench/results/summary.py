@@ -15,10 +15,11 @@ from kbbench.channel import LinkStatistics
 from kbbench.metrics import KNOWN
 from kbbench.results.breakdown import Group
 from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
-from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, rounded
+from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, finite, rounded
+from kbbench.results.ranking import UNPROCESSED, at_their_cost
 from kbbench.units import milliseconds
 
-MIXTURE = "mixture"
+MIXTURE = UNPROCESSED
 """The condition of the unprocessed mixture, to which improvements relate."""
 MARKS = {
     "honest": "",
@@ -155,18 +156,21 @@ def summarize(
         links: what the links of boosted conditions did, by name.
     """
     summaries = []
+    costed = at_their_cost(records)
     for name, delay in conditions:
         rows = records[records["condition"] == name]
         summaries.append(
             ConditionSummary(
                 condition=name,
                 delay_chunks=delay,
-                figures=_figures(rows, improved=name != MIXTURE),
+                figures=_figures(rows, costed.loc[rows.index], name != MIXTURE),
                 link=(links or {}).get(name),
                 clipped=int((rows["clipped_samples"] > 0).sum()),
             )
         )
-    gaps = {name: _gap(records, name) for name, _ in conditions if name.startswith("boosted")}
+    gaps = {
+        name: _gap(records, costed, name) for name, _ in conditions if name.startswith("boosted")
+    }
     return {
         "conditions": summaries,
         "gap_closed": gaps,
@@ -188,7 +192,7 @@ def with_improvements(records: pd.DataFrame) -> pd.DataFrame:
     return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(names)})
 
 
-def _figures(rows: pd.DataFrame, improved: bool) -> dict[str, Figure]:
+def _figures(rows: pd.DataFrame, costed: pd.DataFrame, improved: bool) -> dict[str, Figure]:
     """Every metric that was scored, and the improvement of those of which more is better."""
     figures = {}
     for metric in KNOWN.values():
@@ -196,32 +200,37 @@ def _figures(rows: pd.DataFrame, improved: bool) -> dict[str, Figure]:
             continue
         # What is scored at both ears together stands in both rows, and counts once.
         mine = rows if metric.ears is None else rows[rows["channel"] == 0]
-        figures[metric.name] = figure_of(mine, metric.name, metric.unit)
-        if improved and f"{metric.name}_i" in rows:
-            figures[f"{metric.name}_i"] = figure_of(mine, f"{metric.name}_i", metric.unit)
+        columns = [metric.name, f"{metric.name}_i"] if improved else [metric.name]
+        for column in columns:
+            if column in rows:
+                figures[column] = figure_of(mine, column, metric.unit, costed.loc[mine.index])
     return figures
 
 
-def _gap(records: pd.DataFrame, name: str) -> Figure:
+def _gap(records: pd.DataFrame, costed: pd.DataFrame, name: str) -> Figure:
     """Gap closed: pair by pair on the mixtures that all three have a value for."""
-    columns = [
-        by_mixture(records[records["condition"] == condition], "si_sdr_i")
-        for condition in (name, "small", "large")
-    ]
-    table = _table(*columns)
+    table = _improvements(records, (name, "small", "large"))
     scored = int(np.isfinite(table).all(axis=1).sum())
-    counts = {"unit": "", "planned": len(table), "scored": scored}
+    counts: dict[str, Any] = {"unit": "", "planned": len(table), "scored": scored}
     if not scored:
         return Figure(value=None, reason="no mixture has a value", **counts)
     means = table[np.isfinite(table).all(axis=1)].mean(axis=0)
     if abs(means[2] - means[1]) < SMALLEST_GAP_DB:
         reason = f"large and small are less than {SMALLEST_GAP_DB} dB apart: no gap to close"
         return Figure(value=None, reason=reason, **counts)
+    boosted, small, large = np.nanmean(_improvements(costed, (name, "small", "large")), axis=0)
+    if abs(large - small) >= SMALLEST_GAP_DB:
+        counts["ranked"] = finite((boosted - small) / (large - small))
     interval = bootstrap(lambda m: (m[..., 0] - m[..., 1]) / (m[..., 2] - m[..., 1]), table)
     if interval is None:
         return Figure(value=None, reason="the gap is not finite in every resample", **counts)
     return rounded(interval, counts)
 
 
-def _table(*columns: pd.Series) -> NDArray[np.float64]:
+def _improvements(records: pd.DataFrame, conditions: tuple[str, ...]) -> NDArray[np.float64]:
+    """Mean SI-SDR improvement, (mixtures, conditions)."""
+    columns = [
+        by_mixture(records[records["condition"] == condition], "si_sdr_i")
+        for condition in conditions
+    ]
     return pd.concat(columns, axis=1).to_numpy(dtype=np.float64)
