@@ -151,6 +151,7 @@ def _jobs(
                 references=batch.references[place].numpy(),
                 ordered=run.loaded.triple.task != "separation",
                 talkers=read_talkers(run.mixtures[index]),
+                extras=run.extras,
             )
 
 

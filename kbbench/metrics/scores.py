@@ -6,44 +6,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
 from kbbench.errors import one_line
 from kbbench.metrics.binaural import ild_error_db, itd_error_us
+from kbbench.metrics.extras import DNSMOS, WER
 from kbbench.metrics.intelligibility import estoi_of, stoi_of
+from kbbench.metrics.metric import Metric
 from kbbench.metrics.perceptual import pesq_wb
 from kbbench.metrics.prepared import Ear, Ears, Reference
 from kbbench.metrics.ratios import si_sdr, snr
 from kbbench.metrics.signals import check_finite
 from kbbench.metrics.talkers import wrong_talker
 
-Better = Literal["higher", "lower"]
 Input = TypeVar("Input")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One score and how to read it.
-
-    Args:
-        name: its column.
-        label: what people call it.
-        unit: of its values; empty where it has none.
-        ear: an estimate at one ear to a value; or
-        ears: an estimate at all ears to one value.
-        better: which values are.
-        package: whose version can move it.
-    """
-
-    name: str
-    label: str
-    unit: str
-    ear: Callable[[Ear], float | Tensor] | None = None
-    ears: Callable[[Ears], float] | None = None
-    better: Better = "higher"
-    package: str | None = None
 
 
 def _si_sdr(ear: Ear) -> Tensor:
@@ -105,7 +83,10 @@ METRICS: dict[str, Metric] = {
 WRONG_TALKER = Metric("wrong_talker", "wrong-talker rate", "", ears=_wrong_talker, better="lower")
 """What runs with one wanted talker among others score too."""
 
-KNOWN: dict[str, Metric] = {**METRICS, WRONG_TALKER.name: WRONG_TALKER}
+KNOWN: dict[str, Metric] = {
+    **METRICS,
+    **{metric.name: metric for metric in (WRONG_TALKER, DNSMOS, WER)},
+}
 """Every metric that a column of scores can be of."""
 
 

@@ -11,8 +11,8 @@ from kbbench.results.figure import Figure
 
 DIGITS = {"stoi": 3, "estoi": 3, "itd_error_us": 1}
 """Decimals, where they are not two."""
-SHARES = ("wrong_talker",)
-"""Metrics whose mean is a share of mixtures."""
+SHARES = ("wrong_talker", "wer")
+"""Metrics whose mean is a share: of mixtures, or of words."""
 
 
 def describe(column: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kbbench.metrics import (
     METRICS,
     WRONG_TALKER,
+    Extras,
     Metric,
     Score,
     best_permutation,
@@ -33,6 +34,7 @@ class ScoringJob:
         ordered: sources have an order; else the best permutation is taken, once a mixture.
         talkers: of a mixture with one wanted talker: that one, then the others, all whole as they
             are heard, (talkers, C, T), float32.
+        extras: what is scored beside the suite.
     """
 
     id: str
@@ -41,6 +43,7 @@ class ScoringJob:
     references: NDArray[np.float32]
     ordered: bool
     talkers: NDArray[np.float32] | None = None
+    extras: Extras = field(default_factory=Extras)
 
 
 def score_mixture(job: ScoringJob) -> list[dict[str, Any]]:
@@ -83,7 +86,7 @@ def score_mixture(job: ScoringJob) -> list[dict[str, Any]]:
 
 def _metrics(job: ScoringJob) -> dict[str, Metric]:
     one_of_several = {} if job.talkers is None else {WRONG_TALKER.name: WRONG_TALKER}
-    return {**METRICS, **one_of_several}
+    return {**METRICS, **one_of_several, **job.extras.metrics}
 
 
 def _columns(scores: Mapping[str, Score]) -> dict[str, Any]:
