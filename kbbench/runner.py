@@ -97,6 +97,23 @@ def read_batch(mixtures: Sequence[Mixture]) -> Batch:
     )
 
 
+def read_talkers(mixture: Mixture) -> Estimates | None:
+    """The wanted talker and the others, all whole as they are heard: (talkers, C, T).
+
+    None where every talker is wanted, or there is one alone.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    others = sorted(stem for stem in mixture.stems if stem.startswith("other-"))
+    if not others:
+        return None
+    parts = [stem for stem in ("source-0", "reverberation-0") if stem in mixture.stems]
+    wanted = np.sum([to_float(mixture.read(stem)) for stem in parts], axis=0)
+    whole = [wanted, *(to_float(mixture.read(stem)) for stem in others)]
+    return np.stack(whole).astype(np.float32)
+
+
 class Runner:
     """Runs one triple's models on batches; every output is checked against the contract.
 

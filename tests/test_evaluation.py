@@ -20,6 +20,7 @@ from kbbench.audit import audit_triple
 from kbbench.channel import parse_channel
 from kbbench.errors import InputError
 from kbbench.evaluation import Beforehand, audited, evaluate, prepare, priced
+from kbbench.metrics import METRICS
 from kbbench.report.page import write_report
 from kbbench.report.rows import price_text, title
 from kbbench.results import Summary
@@ -54,7 +55,9 @@ def test_there_is_one_row_a_mixture_source_channel_and_condition(oracle_run: Pat
     assert len(scores) == 3 * 2 * 2 * len(CONDITIONS + CONTROLS)
     assert not scores.duplicated(keys).any()
     assert list(scores["condition"].unique()) == CONDITIONS + CONTROLS
-    for metric in ("si_sdr", "snr", "pesq_wb", "stoi", "estoi"):
+    assert "wrong_talker" not in scores
+    assert (scores["clipped_samples"] == 0).all()
+    for metric in METRICS:
         assert (scores[metric].isna() == scores[f"{metric}_reason"].notna()).all()
 
 
@@ -322,8 +325,35 @@ def test_passthrough_improves_nothing(
     summary = run(example("passthrough"), tiny_dataset(task), tmp_path / "run")
     for name in ("small", "large", "boosted@6"):
         assert summary.condition(name).figures["si_sdr_i"].value == pytest.approx(0.0, abs=1e-4)
+    rate = summary.condition("small").figures.get("wrong_talker")
+    assert (rate is not None) == (task == "target_speech")
     assert summary.gap_closed["boosted@6"].value is None
     assert "no gap to close" in (summary.gap_closed["boosted@6"].reason or "")
+
+
+def test_the_louder_talker_of_an_unprocessed_mixture_is_the_nearer(
+    tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    data = tiny_dataset("target_speech")
+    summary = run(example("passthrough"), data, tmp_path / "run")
+    scores = pd.read_parquet(tmp_path / "run" / "scores.parquet")
+    wrong = scores[scores["condition"] == "small"].groupby("mixture")["wrong_talker"].mean()
+    sir_db = {row["id"]: row["sir_db"] for row in data.iter_rows("test")}
+    clear = [name for name, ratio in sir_db.items() if abs(ratio) > 0.5]
+    assert clear
+    assert [wrong[name] for name in clear] == [float(sir_db[name] < 0) for name in clear]
+    figure = summary.condition("small").figures["wrong_talker"]
+    assert figure.value == pytest.approx(wrong.mean(), abs=1e-6)
+    assert (figure.planned, figure.scored) == (3, 3)
+
+
+def test_two_runs_give_the_same_scores_to_the_last_bit(
+    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2)
+    assert (tmp_path / "b/scores.parquet").read_bytes() == (
+        oracle_run / "scores.parquet"
+    ).read_bytes()
 
 
 def test_a_killed_run_carries_on_to_the_same_summary(

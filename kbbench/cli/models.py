@@ -36,6 +36,18 @@ from kbbench.units import HEADLINE_DELAY, OFFICIAL_DELAYS
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of the models [cpu]."
 )
 @click.option("--batch-size", type=click.IntRange(1), default=10, show_default=True)
+@click.option(
+    "--metric",
+    "optional",
+    type=click.Choice(["dnsmos"]),
+    multiple=True,
+    help="Beside the suite; needs kbbench[metrics].",
+)
+@click.option(
+    "--recognizer",
+    type=click.Path(path_type=Path),
+    help="A Python file with recognize(samples, sample_rate) -> str, for word error rates.",
+)
 @click.option("--skip-audit", is_flag=True, help="Do not audit first; the run is marked so.")
 @options.verbose
 def evaluate(
@@ -48,17 +60,21 @@ def evaluate(
     workers: int | None,
     device: str,
     batch_size: int,
+    optional: tuple[str, ...],
+    recognizer: Path | None,
     skip_audit: bool,
 ) -> None:
     """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
     from kbbench import evaluation
     from kbbench.channel import parse_channel
+    from kbbench.metrics import Extras
     from kbbench.pool import cores
     from kbbench.report.page import write_report
     from kbbench.report.terminal import show_summary
 
     channels = [parse_channel(text) for text in links]
-    run = evaluation.prepare(model, data, split, delays, channels, device, not skip_audit)
+    extras = Extras(tuple(sorted(set(optional))), recognizer and recognizer.absolute())
+    run = evaluation.prepare(model, data, split, delays, channels, device, not skip_audit, extras)
     with progress(f"probes of the audit on {run.loaded.triple.name}") as tell:
         audit = evaluation.audited(run, out, tell)
     with progress(f"measurements of {run.loaded.triple.name}") as tell:

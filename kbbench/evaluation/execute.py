@@ -25,7 +25,7 @@ from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summari
 from kbbench.results.breakdown import break_down, facts_of
 from kbbench.results.price import Price
 from kbbench.results.summary import FORMAT, Honesty, with_improvements
-from kbbench.runner import Batch, Condition, Runner, find_device, read_batch
+from kbbench.runner import Batch, Condition, Runner, find_device, read_batch, read_talkers
 
 MODEL_SHARE = 0.5
 """Share of the cores that models run on, beside the processes that score: a thread too many is
@@ -130,26 +130,15 @@ def _run_missing(
 ) -> None:
     """Run and score every mixture that has no records yet."""
     todo = [index for index, m in enumerate(run.mixtures) if not folder.has_part(out, m)]
-    names = [MIXTURE, *(condition.name for condition in run.conditions)]
     mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
     torch.set_num_threads(max(1, int(MODEL_SHARE * cores())))
     runner = Runner(run.loaded, find_device(run.device))
-    scored: dict[str, dict[str, list[dict[str, Any]]]] = {}
     done = len(run.mixtures) - len(todo)
     progress(done, len(run.mixtures))
     jobs = _jobs(run, runner, todo, batch_size, out, before)
     for records in process_map(score_mixture, jobs, workers):
-        name = records[0]["mixture"]
-        mine = scored.setdefault(name, {})
-        mine[records[0]["condition"]] = records
-        if len(mine) < len(names):
-            continue
-        part = {
-            "hint_bits_per_chunk": runner.hint_bits_per_chunk,
-            "records": [record for condition in names for record in mine[condition]],
-        }
-        folder.write_part(out, mixture_by_id[name], part)
-        del scored[name]
+        part = {"hint_bits_per_chunk": runner.hint_bits_per_chunk, "records": records}
+        folder.write_part(out, mixture_by_id[records[0]["mixture"]], part)
         done += 1
         progress(done, len(run.mixtures))
 
@@ -177,15 +166,17 @@ def _jobs(
                 estimates = {condition.name: values[place] for condition, values in outputs}
                 _keep_audio(run, out, index, batch, place, estimates)
         for place, index in enumerate(indices):
-            for condition, estimates_of_all in outputs if index in missing else []:
-                yield ScoringJob(
-                    id=run.mixtures[index].id,
-                    condition=condition.name,
-                    delay_chunks=condition.delay_chunks,
-                    estimates=estimates_of_all[place],
-                    references=batch.references[place].numpy(),
-                    ordered=run.loaded.triple.task != "separation",
-                )
+            if index not in missing:
+                continue
+            yield ScoringJob(
+                id=run.mixtures[index].id,
+                delays_chunks={condition.name: condition.delay_chunks for condition, _ in outputs},
+                estimates={condition.name: values[place] for condition, values in outputs},
+                references=batch.references[place].numpy(),
+                ordered=run.loaded.triple.task != "separation",
+                talkers=read_talkers(run.mixtures[index]),
+                extras=run.extras,
+            )
 
 
 def _batches(todo: Sequence[int], batch_size: int, count: int) -> Iterator[list[int]]:

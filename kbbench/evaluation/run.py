@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,7 @@ class Run:
         channels: further links, random ones.
         device: where models compute: cpu or cuda.
         audited: the triple is audited before it runs.
+        extras: metrics beside the suite.
     """
 
     loaded: LoadedTriple
@@ -43,6 +44,7 @@ class Run:
     channels: tuple[Channel, ...] = ()
     device: str = "cpu"
     audited: bool = True
+    extras: metrics.Extras = field(default_factory=metrics.Extras)
 
     @property
     def headline(self) -> int:
@@ -83,6 +85,7 @@ class Run:
             "hint_dtype": str(triple.hint_dtype).removeprefix("torch."),
             "device": self.device,
             "versions": versions(),
+            "extras": self.extras.identity,
         }
 
     @property
@@ -146,6 +149,7 @@ def prepare(
     channels: Sequence[Channel] = (),
     device: str = "cpu",
     audited: bool = True,
+    extras: metrics.Extras | None = None,
 ) -> Run:
     """Open the data and load the model.
 
@@ -158,12 +162,15 @@ def prepare(
             every run.
         device: where models compute: cpu or cuda.
         audited: audit the triple before it runs; else the run is marked, and does not rank.
+        extras: metrics beside the suite.
 
     Raises:
         InputError: something is wrong with either, the split is empty, there is no such device, or
-            two channels have one name.
+            two channels have one name, or an extra metric lacks its package or file.
     """
     find_device(device)
+    extras = extras or metrics.Extras()
+    extras.check()
     swept = [channel.delay_chunks for channel in channels if channel.kind == "fixed"]
     others = [channel for channel in channels if channel.kind not in ("fixed", "off")]
     names = [channel.name for channel in others]
@@ -178,6 +185,7 @@ def prepare(
         channels=tuple(others),
         device=device,
         audited=audited,
+        extras=extras,
     )
     if not run.mixtures:
         raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")

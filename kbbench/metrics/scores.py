@@ -1,40 +1,102 @@
-"""All scores of one estimate: a value each, or the reason why there is none."""
+"""All scores of a source: for each estimate and ear a value, or the reason why there is none."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TypeVar
 
 from torch import Tensor
 
-from kbbench.metrics.perceptual import estoi, pesq_wb, stoi
+from kbbench.errors import one_line
+from kbbench.metrics.binaural import ild_error_db, itd_error_us
+from kbbench.metrics.extras import DNSMOS, WER
+from kbbench.metrics.intelligibility import estoi_of, stoi_of
+from kbbench.metrics.metric import Metric
+from kbbench.metrics.perceptual import pesq_wb
+from kbbench.metrics.prepared import Ear, Ears, Reference
 from kbbench.metrics.ratios import si_sdr, snr
+from kbbench.metrics.signals import check_finite
+from kbbench.metrics.talkers import wrong_talker
+
+Input = TypeVar("Input")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One score: (estimate (T,), reference (T,)) -> value, and how to read it."""
+def _si_sdr(ear: Ear) -> Tensor:
+    if not ear.estimate.any():
+        raise ValueError("estimate is silent")
+    return si_sdr(ear.estimate, ear.reference.signal)
 
-    name: str
-    label: str
-    unit: str
-    function: Callable[[Tensor, Tensor], float | Tensor]
-    package: str | None = None
+
+def _wrong_talker(ears: Ears) -> float:
+    if ears.talkers is None:
+        raise ValueError("the mixture has no other talker")
+    return wrong_talker(ears.estimate, ears.talkers[0], ears.talkers[1:])
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("si_sdr", "SI-SDR", "dB", si_sdr),
-        Metric("snr", "SNR", "dB", snr),
-        Metric("pesq_wb", "PESQ-WB", "MOS", pesq_wb, "pesq"),
-        Metric("stoi", "STOI", "", stoi, "pystoi"),
-        Metric("estoi", "ESTOI", "", estoi, "pystoi"),
+        Metric("si_sdr", "SI-SDR", "dB", _si_sdr),
+        Metric("sdr", "SDR", "dB", lambda ear: ear.sdr_db, package="fast-bss-eval"),
+        Metric("snr", "SNR", "dB", lambda ear: snr(ear.estimate, ear.reference.signal)),
+        Metric(
+            "pesq_wb",
+            "PESQ-WB",
+            "MOS",
+            lambda ear: pesq_wb(ear.estimate, ear.reference.signal),
+            package="pesq",
+        ),
+        Metric(
+            "stoi",
+            "STOI",
+            "",
+            lambda ear: stoi_of(ear.segments, ear.reference.stoi),
+            package="pystoi",
+        ),
+        Metric(
+            "estoi",
+            "ESTOI",
+            "",
+            lambda ear: estoi_of(ear.segments, ear.reference.stoi),
+            package="pystoi",
+        ),
+        Metric(
+            "ild_error_db",
+            "ILD error",
+            "dB",
+            ears=lambda ears: ild_error_db(ears.estimate, ears.reference),
+            better="lower",
+        ),
+        Metric(
+            "itd_error_us",
+            "ITD error",
+            "µs",
+            ears=lambda ears: itd_error_us(ears.estimate, ears.reference),
+            better="lower",
+        ),
     )
 }
-"""Every metric; for all of them higher is better."""
+"""What every run scores."""
+WRONG_TALKER = Metric("wrong_talker", "wrong-talker rate", "", ears=_wrong_talker, better="lower")
+"""What runs with one wanted talker among others score too."""
+
+KNOWN: dict[str, Metric] = {
+    **METRICS,
+    **{metric.name: metric for metric in (WRONG_TALKER, DNSMOS, WER)},
+}
+"""Every metric that a column of scores can be of."""
+
+
+def metric_of(column: str) -> Metric:
+    """The metric that a column of scores is of, be it a value or an improvement.
+
+    >>> metric_of("pesq_wb_i").label
+    'PESQ-WB'
+    """
+    return KNOWN[column] if column in KNOWN else KNOWN[column.removesuffix("_i")]
 
 
 @dataclass(frozen=True)
@@ -49,18 +111,66 @@ class Score:
             raise ValueError("a score has a value or a reason")
 
 
-def score(metric: Metric, estimate: Tensor, reference: Tensor) -> Score:
-    """One score of one channel; a failure is a score without value, and never an exception.
+def score_source(
+    estimates: Sequence[Tensor],
+    reference: Tensor,
+    talkers: Tensor | None = None,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> list[list[dict[str, Score]]]:
+    """All scores of all estimates of one source; the reference is prepared once.
+
+    A failure is a score without value, and never an exception; it takes no other score with it.
 
     Args:
-        metric: one of ``METRICS``.
-        estimate: (samples,).
-        reference: (samples,).
+        estimates: (channels, samples) each.
+        reference: (channels, samples).
+        talkers: as :class:`kbbench.metrics.prepared.Ears` takes them.
+        metrics: by name.
+
+    Returns:
+        for each estimate and channel, scores by name; what is scored at all ears together stands
+        in each channel.
     """
+    sides = [
+        Reference(reference[channel], [estimate[channel] for estimate in estimates])
+        for channel in range(len(reference))
+    ]
+    found = []
+    for number, estimate in enumerate(estimates):
+        ears = Ears(estimate, reference, talkers)
+        every = {
+            name: _attempt(metric, metric.ears, ears, estimate)
+            for name, metric in metrics.items()
+            if metric.ears is not None
+        }
+        sounds = [Ear(number, side) for side in sides]
+        found.append(
+            [
+                {
+                    name: every[name]
+                    if metric.ear is None
+                    else _attempt(metric, metric.ear, ear, ear.estimate)
+                    for name, metric in metrics.items()
+                }
+                for ear in sounds
+            ]
+        )
+    return found
+
+
+def _attempt(
+    metric: Metric, function: Callable[[Input], float | Tensor], of: Input, estimate: Tensor
+) -> Score:
+    """A metric's value, or why it has none."""
     try:
-        value = float(metric.function(estimate, reference))
+        check_finite(estimate, "estimate")
+        value = float(function(of))
+    except (AssertionError, ImportError):
+        raise  # an invariant of our own, or a package that is not there
     except ValueError as error:
-        return Score(None, str(error))
+        return Score(None, one_line(error))
+    except Exception as error:  # a package's own trouble must not cost the other metrics
+        return Score(None, f"{metric.label} raised {type(error).__name__}: {one_line(error)}")
     if not math.isfinite(value):
         return Score(None, f"{metric.label} is {value}")
     return Score(value)

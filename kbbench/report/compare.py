@@ -10,6 +10,7 @@ from rich.text import Text
 
 from kbbench.errors import InputError
 from kbbench.files import write_text
+from kbbench.report.metrics import describe, digits
 from kbbench.report.page import template
 from kbbench.report.plots import cost_svg, gap_svg
 from kbbench.report.quantity import quantity
@@ -19,7 +20,7 @@ from kbbench.results import FinishedRun
 from kbbench.results.compare import Difference
 from kbbench.results.confidence import LEVEL
 
-NOTE = f"Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence."
+COLUMNS = ("condition", "first", "second", "second - first", "", "mixtures")
 RUN_COLUMNS = (
     "run",
     "triple",
@@ -42,11 +43,11 @@ def show_differences(
         metric: of which they are.
         runs: that were compared.
     """
-    table = Table(*_columns(metric))
-    for row in _rows(differences, runs):
+    table = Table(*COLUMNS)
+    for row in _rows(differences, metric, runs):
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)
-    console().print(NOTE, markup=False)
+    console().print(_note(metric), markup=False)
 
 
 def write_comparison(
@@ -67,10 +68,10 @@ def write_comparison(
         run_rows=[_run_row(run) for run in runs],
         gaps=gaps[gaps.index("<svg") :],
         costs=costs[costs.index("<svg") :],
-        metric=metric,
-        columns=_columns(metric),
-        rows=_rows(differences, runs),
-        note=NOTE,
+        metric=describe(metric),
+        columns=COLUMNS,
+        rows=_rows(differences, metric, runs),
+        note=_note(metric),
     )
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -97,20 +98,21 @@ def _run_row(run: FinishedRun) -> tuple[str, ...]:
     )
 
 
-def _columns(metric: str) -> tuple[str, ...]:
-    return ("condition", "first", "second", f"second - first, {metric}", "", "mixtures")
+def _note(metric: str) -> str:
+    return f"{describe(metric)}. Differences mixture by mixture; {LEVEL:.0%} bootstrap confidence."
 
 
-def _rows(differences: Sequence[Difference], runs: Sequence[FinishedRun]) -> list[tuple[str, ...]]:
+def _rows(
+    differences: Sequence[Difference], metric: str, runs: Sequence[FinishedRun]
+) -> list[tuple[str, ...]]:
     names = {run.name: _named(run) for run in runs}
+    places = digits(metric)
     rows: list[tuple[str, ...]] = []
     for item in differences:
-        interval = item.interval
-        text = (
-            f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
-            if interval
-            else "no mixture has a value in both"
-        )
+        text = "no mixture has a value in both"
+        if interval := item.interval:
+            ends = (interval.value, interval.low, interval.high)
+            text = "{} [{}, {}]".format(*(f"{end:+.{places}f}" for end in ends))
         word = item.word if item.word == "not separable" else f"second is {item.word}"
         pair = (names[item.first], names[item.second])
         rows.append((item.condition, *pair, text, word, f"{item.scored}/{item.planned}"))

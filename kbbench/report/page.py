@@ -10,6 +10,7 @@ import jinja2
 from kbbench.audio import read_pcm
 from kbbench.evaluation import Beforehand
 from kbbench.files import write_text
+from kbbench.report.metrics import metric_columns, metric_rows
 from kbbench.report.plots import improvement_svg, spectrogram_png
 from kbbench.report.plots.spectrogram import loudest
 from kbbench.report.profile import cost_table
@@ -51,6 +52,8 @@ def write_report(
         title=title(summary),
         columns=COLUMNS,
         rows=summary_rows(summary),
+        metric_columns=metric_columns(summary),
+        metric_rows=metric_rows(summary),
         breakdown_columns=breakdown_columns(summary),
         breakdown_rows=breakdown_rows(summary),
         headline=percent(summary.gap_closed.get(summary.headline_condition)),

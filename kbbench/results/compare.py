@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kbbench.errors import InputError
+from kbbench.metrics import KNOWN, Better, metric_of
 from kbbench.results.confidence import Interval, bootstrap
 from kbbench.results.summary import Summary
 
@@ -44,6 +45,7 @@ class Difference:
         planned: mixtures.
         scored: mixtures with a value in both.
         interval: the difference and its confidence; None where no mixture has a value in both.
+        better: which values of the metric are.
     """
 
     condition: str
@@ -52,13 +54,15 @@ class Difference:
     planned: int
     scored: int
     interval: Interval | None
+    better: Better = "higher"
 
     @property
     def word(self) -> Word:
-        """What the second run is beside the first, where larger is better."""
+        """What the second run is beside the first."""
         if self.interval is None or self.interval.low <= 0 <= self.interval.high:
             return "not separable"
-        return "better" if self.interval.value > 0 else "worse"
+        higher = self.interval.value > 0
+        return "better" if higher == (self.better == "higher") else "worse"
 
 
 def compare(runs: Sequence[FinishedRun], metric: str = "si_sdr_i") -> list[Difference]:
@@ -95,6 +99,7 @@ def compare(runs: Sequence[FinishedRun], metric: str = "si_sdr_i") -> list[Diffe
                     planned=len(pair),
                     scored=int(np.isfinite(pair).all(axis=1).sum()),
                     interval=bootstrap(lambda means: means[..., 1] - means[..., 0], pair),
+                    better=metric_of(metric).better,
                 )
             )
     return differences
@@ -114,7 +119,7 @@ def _check(runs: Sequence[FinishedRun], metric: str) -> None:
                 )
     for run in runs:
         numbers = map(str, run.scores.select_dtypes("number"))
-        columns = [name for name in numbers if f"{name}_reason" in run.scores]
+        columns = [name for name in numbers if name in KNOWN and f"{name}_reason" in run.scores]
         columns += [f"{name}_i" for name in columns if f"{name}_i" in run.scores]
         if metric not in columns:
             close = difflib.get_close_matches(metric, columns, n=3) or columns

@@ -13,20 +13,19 @@ from pydantic import Field
 from kbbench.audit import Audit
 from kbbench.channel import LinkStatistics
 from kbbench.cost.result import Hardware
-from kbbench.metrics import METRICS
+from kbbench.metrics import KNOWN
 from kbbench.results.breakdown import Group
 from kbbench.results.confidence import LEVEL, RESAMPLES, bootstrap
 from kbbench.results.facts import DataFacts, TripleFacts
-from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, rounded
+from kbbench.results.figure import DIGITS, Figure, Part, by_mixture, figure_of, finite, rounded
 from kbbench.results.price import Price
+from kbbench.results.ranking import UNPROCESSED, at_their_cost
 from kbbench.units import milliseconds
 
 FORMAT = 2
-"""Of ``summary.json``: 1 had no price, no hardware, and no direction of a figure."""
-MIXTURE = "mixture"
+"""Of ``summary.json``: 1 had no price, no hardware, no ``ranked`` and no direction of a figure."""
+MIXTURE = UNPROCESSED
 """The condition of the unprocessed mixture, to which improvements relate."""
-IMPROVED = ("si_sdr", "snr", "pesq_wb", "stoi", "estoi")
-"""Metrics whose improvement over the mixture is given too, as ``<name>_i``."""
 MARKS = {
     "honest": "",
     "refused": "refused by the audit, does not rank",
@@ -103,12 +102,17 @@ class Honesty(Part):
 
 
 class ConditionSummary(Part):
-    """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link."""
+    """All figures under one condition; ``delay_chunks`` and ``link`` where it has such a link.
+
+    ``clipped`` counts records (mixture x source x channel) with samples beyond full scale; None in
+    summaries from before they were counted.
+    """
 
     condition: str
     delay_chunks: int | None
     figures: dict[str, Figure]
     link: Link | None = None
+    clipped: int | None = None
 
 
 class Summary(Part):
@@ -165,19 +169,21 @@ def summarize(
         links: what the links of boosted conditions did, by name.
     """
     summaries = []
+    costed = at_their_cost(records)
     for name, delay in conditions:
         rows = records[records["condition"] == name]
-        figures = {}
-        for metric in METRICS.values():
-            figures[metric.name] = figure_of(rows, metric.name, metric.unit)
-            if metric.name in IMPROVED and name != MIXTURE:
-                column = f"{metric.name}_i"
-                figures[column] = figure_of(rows, column, metric.unit)
-        link = (links or {}).get(name)
         summaries.append(
-            ConditionSummary(condition=name, delay_chunks=delay, figures=figures, link=link)
+            ConditionSummary(
+                condition=name,
+                delay_chunks=delay,
+                figures=_figures(rows, costed.loc[rows.index], name != MIXTURE),
+                link=(links or {}).get(name),
+                clipped=int((rows["clipped_samples"] > 0).sum()),
+            )
         )
-    gaps = {name: _gap(records, name) for name, _ in conditions if name.startswith("boosted")}
+    gaps = {
+        name: _gap(records, costed, name) for name, _ in conditions if name.startswith("boosted")
+    }
     return {
         "conditions": summaries,
         "gap_closed": gaps,
@@ -187,34 +193,58 @@ def summarize(
 
 
 def with_improvements(records: pd.DataFrame) -> pd.DataFrame:
-    """Add ``<metric>_i``: the score less that of the mixture, same source and channel."""
+    """Add ``<metric>_i``: the score less that of the mixture, same source and channel.
+
+    Of metrics of which more is better alone: less of an error is no improvement in its unit.
+    """
     keys = ["mixture", "source", "channel"]
+    names = [m.name for m in KNOWN.values() if m.better == "higher" and m.name in records]
     base = records[records["condition"] == MIXTURE].set_index(keys)
-    unprocessed = base.loc[pd.MultiIndex.from_frame(records[keys]), list(IMPROVED)]
-    improved = records[list(IMPROVED)].to_numpy(float) - unprocessed.to_numpy(float)
-    return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(IMPROVED)})
+    unprocessed = base.loc[pd.MultiIndex.from_frame(records[keys]), names]
+    improved = records[names].to_numpy(float) - unprocessed.to_numpy(float)
+    return records.assign(**{f"{name}_i": improved[:, i] for i, name in enumerate(names)})
 
 
-def _gap(records: pd.DataFrame, name: str) -> Figure:
+def _figures(rows: pd.DataFrame, costed: pd.DataFrame, improved: bool) -> dict[str, Figure]:
+    """Every metric that was scored, and the improvement of those of which more is better."""
+    figures = {}
+    for metric in KNOWN.values():
+        if metric.name not in rows:
+            continue
+        # What is scored at both ears together stands in both rows, and counts once.
+        mine = rows if metric.ears is None else rows[rows["channel"] == 0]
+        columns = [metric.name, f"{metric.name}_i"] if improved else [metric.name]
+        for column in columns:
+            if column in rows:
+                costly = costed.loc[mine.index]
+                figures[column] = figure_of(mine, column, metric.unit, costly, metric.better)
+    return figures
+
+
+def _gap(records: pd.DataFrame, costed: pd.DataFrame, name: str) -> Figure:
     """Gap closed: pair by pair on the mixtures that all three have a value for."""
-    columns = [
-        by_mixture(records[records["condition"] == condition], "si_sdr_i")
-        for condition in (name, "small", "large")
-    ]
-    table = _table(*columns)
+    table = _improvements(records, (name, "small", "large"))
     scored = int(np.isfinite(table).all(axis=1).sum())
-    counts = {"unit": "", "planned": len(table), "scored": scored}
+    counts: dict[str, Any] = {"unit": "", "planned": len(table), "scored": scored}
     if not scored:
         return Figure(value=None, reason="no mixture has a value", **counts)
     means = table[np.isfinite(table).all(axis=1)].mean(axis=0)
     if abs(means[2] - means[1]) < SMALLEST_GAP_DB:
         reason = f"large and small are less than {SMALLEST_GAP_DB} dB apart: no gap to close"
         return Figure(value=None, reason=reason, **counts)
+    boosted, small, large = np.nanmean(_improvements(costed, (name, "small", "large")), axis=0)
+    if abs(large - small) >= SMALLEST_GAP_DB:
+        counts["ranked"] = finite((boosted - small) / (large - small))
     interval = bootstrap(lambda m: (m[..., 0] - m[..., 1]) / (m[..., 2] - m[..., 1]), table)
     if interval is None:
         return Figure(value=None, reason="the gap is not finite in every resample", **counts)
     return rounded(interval, counts)
 
 
-def _table(*columns: pd.Series) -> NDArray[np.float64]:
+def _improvements(records: pd.DataFrame, conditions: tuple[str, ...]) -> NDArray[np.float64]:
+    """Mean SI-SDR improvement, (mixtures, conditions)."""
+    columns = [
+        by_mixture(records[records["condition"] == condition], "si_sdr_i")
+        for condition in conditions
+    ]
     return pd.concat(columns, axis=1).to_numpy(dtype=np.float64)

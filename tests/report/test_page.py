@@ -13,6 +13,7 @@ import pytest
 
 from kbbench.audio import write_flac
 from kbbench.channel import link_statistics, off
+from kbbench.report.metrics import metric_columns, metric_rows
 from kbbench.report.page import SIGNALS, write_report
 from kbbench.report.plots import improvement_svg
 from kbbench.report.rows import COLUMNS, link_texts, number, percent, summary_rows
@@ -93,7 +94,7 @@ def test_it_has_the_table_the_plot_and_the_players(tmp_path: Path) -> None:
     sounds(tmp_path, sources=2)
     text = write_report(summary(), tmp_path, LICENCES).read_text()
     names = [tag for tag, _ in tags(text)]
-    assert names.count("tr") == 1 + 7
+    assert names.count("tr") == 2 * (1 + 7)
     assert names.count("audio") == names.count("img") == 2 * len(SIGNALS)
     assert all(attributes.get("alt") for tag, attributes in tags(text) if tag == "img")
     assert names.count("svg") == 1
@@ -101,6 +102,45 @@ def test_it_has_the_table_the_plot_and_the_players(tmp_path: Path) -> None:
     assert LICENCES in text
     for row in summary_rows(summary()):
         assert all(cell in text for cell in row)
+    for row in [metric_columns(summary()), *metric_rows(summary())]:
+        assert all(cell in text for cell in row)
+
+
+def test_every_mean_stands_beside_its_count_and_direction() -> None:
+    few = Figure(value=0.25, low=0.1, high=0.5, unit="", planned=4, scored=3)
+    base = summary()
+    conditions = [
+        item.model_copy(
+            update={
+                "figures": {
+                    **item.figures,
+                    "itd_error_us": figure(None, "µs"),
+                    "wrong_talker": few,
+                },
+                "clipped": 2,
+            }
+        )
+        for item in base.conditions
+    ]
+    full = base.model_copy(update={"conditions": conditions})
+    assert metric_columns(full) == (
+        "condition",
+        "SI-SDR dB ↑",
+        "SNR dB ↑",
+        "PESQ-WB ↑",
+        "STOI ↑",
+        "ESTOI ↑",
+        "ITD error µs ↓",
+        "wrong-talker rate ↓",
+        "clipped",
+    )
+    row = dict(zip(metric_columns(full), metric_rows(full)[1], strict=True))
+    assert row["SI-SDR dB ↑"] == "2.00 (4/4)"
+    assert row["STOI ↑"] == "0.500 (4/4)"
+    assert row["ITD error µs ↓"] == "– (0/4)"
+    assert row["wrong-talker rate ↓"] == "25 % [10, 50] (3/4)"
+    assert row["clipped"] == "2"
+    assert "clipped" in metric_columns(base) and metric_rows(base)[0][-1] == "–"
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:

@@ -52,6 +52,21 @@ def test_a_shift_of_every_mixture_is_found_to_the_digit(finished: Callable[[str]
             assert (item.word, item.scored, item.planned) == (word, 3, 3)
 
 
+def test_less_of_an_error_is_better(finished: Callable[[str], Path]) -> None:
+    run = read(finished("passthrough"))
+    for metric, by, word in (
+        ("ild_error_db", -0.5, "better"),
+        ("itd_error_us", 3.0, "worse"),
+        ("snr", 0.5, "better"),
+    ):
+        scores = run.scores.assign(**{metric: run.scores[metric] + by})
+        other = FinishedRun("other", run.summary, scores)
+        for item in compare([run, other], metric):
+            assert item.interval is not None
+            assert item.interval.value == pytest.approx(by)
+            assert item.word == word
+
+
 def test_shifts_of_both_signs_are_not_separable(finished: Callable[[str], Path]) -> None:
     run = read(finished("passthrough"))
     rows = run.scores.groupby("mixture").size().iloc[0]
@@ -115,6 +130,10 @@ def test_the_command_shows_a_table(finished: Callable[[str], Path]) -> None:
     result = CliRunner().invoke(main, ["compare", *folders, "--metric", "snr_i"])
     assert result.exit_code == 0
     assert "second is better" in result.output
+    assert "SNR improvement in dB, higher is better" in result.output
+    result = CliRunner().invoke(main, ["compare", *folders, "--metric", "itd_error_us"])
+    assert result.exit_code == 0
+    assert "ITD error in µs, lower is better" in result.output
     assert "passthrough (not audited, does not rank)" in result.output
     assert "3/3" in result.output
 
