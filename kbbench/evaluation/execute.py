@@ -202,7 +202,7 @@ def _summary(
         triple=run.facts_of_triple(hint_bits_per_chunk),
         data=run.facts_of_data(),
         run_sha256=run.sha256,
-        honesty=Honesty.of(audit, run.loaded.triple.oracle),
+        honesty=Honesty.of(audit, run.loaded.triple.oracle, run.opaque_link),
         headline_condition=headline,
         versions=versions(),
         breakdowns=tuple(break_down(scores, facts, ("small", "large", headline))),

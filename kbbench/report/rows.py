@@ -39,10 +39,11 @@ def title(summary: Summary) -> str:
     """One line: what was run on what."""
     data = summary.data
     mark = f" ({summary.honesty.mark})" if summary.honesty.mark else ""
+    kbit = summary.triple["hint_kbit_per_s"]
+    hints = "hints inside the model" if kbit is None else f"hints {kbit:g} kbit/s"
     return (
         f"{summary.triple['name']}{mark} on {data['recipe']} version {data['recipe_version']}, "
-        f"{data['mixtures']} {data['split']} mixtures, hints {summary.triple['hint_kbit_per_s']:g} "
-        "kbit/s"
+        f"{data['mixtures']} {data['split']} mixtures, {hints}"
     )
 
 
