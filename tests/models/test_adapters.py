@@ -28,6 +28,7 @@ CONDITIONS = [
     Condition("boosted@jitter", "boosted", jitter(24, 8)),
     Condition("boosted@other-hints", "boosted", fixed(3), other_hints=True),
 ]
+ADAPTERS = ["torchscript", "exported", pytest.param("onnx", marks=pytest.mark.slow)]
 NATIVE = """
 from kbbench.models import *
 from tests.models.networks import Half, Hinted, Told
@@ -90,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export(adapter: str, folder: Path) -> Path:
     """The same triple from three files of a kind."""
     suffix, save = SAVE[adapter]
-    path = folder / f"{adapter}.py"
+    path = folder / f"from_{adapter}.py"
     if not path.is_file():
         device = load_weights(Hinted(), folder / "device.safetensors").eval()
         for name, network in {"small": Half(), "device": device, "remote": Told()}.items():
@@ -99,7 +100,7 @@ def export(adapter: str, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("adapter", SAVE)
+@pytest.mark.parametrize("adapter", ADAPTERS)
 def test_files_give_what_the_network_gives(adapter: str, folder: Path) -> None:
     needs(adapter)
     native = run(load_triple(folder / "native.py", None))
@@ -117,7 +118,7 @@ def test_files_of_torch_stay_in_evaluation_mode(adapter: str, folder: Path) -> N
     assert sum(p.numel() for p in device.parameters()) == networks.HINTS + 1
 
 
-@pytest.mark.parametrize("adapter", SAVE)
+@pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_file_names_the_run(adapter: str, folder: Path) -> None:
     needs(adapter)
     suffix = SAVE[adapter][0]
@@ -127,22 +128,26 @@ def test_every_file_names_the_run(adapter: str, folder: Path) -> None:
     assert all(len(value) == 64 for value in files.values())
 
 
+@pytest.mark.slow
 def test_weights_beside_an_onnx_file_name_the_run(folder: Path, tmp_path: Path) -> None:
     needs("onnx")
     import onnx
 
-    path = export("onnx", folder)
-    (tmp_path / "onnx.py").write_text(path.read_text())
-    for part in ("small", "remote", "device"):
-        model = onnx.load(folder / f"{part}.onnx")
-        beside = {"save_as_external_data": True, "location": f"{part}.bin", "size_threshold": 0}
-        onnx.save(model, tmp_path / f"{part}.onnx", **beside)
+    path = tmp_path / "from_onnx.py"
+    path.write_text(export("onnx", folder).read_text())
+    for part in ("small", "remote"):
+        (tmp_path / f"{part}.onnx").write_bytes((folder / f"{part}.onnx").read_bytes())
+    model = onnx.load(folder / "device.onnx")
+    size = 4 * networks.HINTS
+    weight = next(t for t in model.graph.initializer if len(t.raw_data) == size)
+    onnx.external_data_helper.set_external_data(weight, "device.bin")
+    onnx.save(model, tmp_path / "device.onnx")
     assert external_files((tmp_path / "device.onnx").read_bytes()) == ["device.bin"]
-    before = load_triple(tmp_path / "onnx.py", None)
+    before = load_triple(path, None)
     data = bytearray((tmp_path / "device.bin").read_bytes())
     data[2] ^= 0x40
     (tmp_path / "device.bin").write_bytes(data)
-    after = load_triple(tmp_path / "onnx.py", None)
+    after = load_triple(path, None)
     old, new = (loaded.files_sha256([6]) for loaded in (before, after))
     assert [name for name in old if old[name] != new[name]] == ["device.bin"]
     assert not torch.equal(run(before)["boosted@3"], run(after)["boosted@3"])
@@ -166,7 +171,7 @@ class Named(nn.Module):
         return noisy[:, None]
 
 
-@pytest.mark.parametrize("adapter", SAVE)
+@pytest.mark.parametrize("adapter", ADAPTERS)
 def test_a_file_with_other_inputs_is_refused(adapter: str, tmp_path: Path) -> None:
     needs(adapter)
     suffix, save = SAVE[adapter]
