@@ -521,3 +521,33 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
     with ProgressLine(what) as line:
         yield line.update
+
+
+@main.command("new-model")
+@click.argument("name")
+@click.option(
+    "--task",
+    type=click.Choice(["separation", "target_speech", "enhancement"]),
+    default="enhancement",
+    show_default=True,
+)
+def new_model(name: str, task: str) -> None:
+    """Write NAME.py: a commented triple that works, to be changed into yours."""
+    from kbbench.models.template import new_model
+
+    path = new_model(name, task, Path())
+    click.echo(f"{path}: a triple for {task}; try it with `kbbench check {path}`")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_task
+@click.pass_context
+def check(ctx: click.Context, model: Path, task: str | None) -> None:
+    """Try the triple in MODEL on two seconds of sound; exit 1 names everything that is wrong."""
+    from kbbench.check import check_file
+    from kbbench.report.check import show_report
+
+    report = check_file(model, task)
+    show_report(model, report)
+    ctx.exit(0 if report.right else 1)
