@@ -194,8 +194,9 @@ def prepare(
         device=device,
         audited=audited,
     )
-    if run.opaque_link and any(channel.kind != "fixed" for channel in channels):
-        name = next(channel.name for channel in channels if channel.kind != "fixed")
+    loose = [channel for channel in channels if channel.kind != "fixed"]
+    if run.opaque_link and loose:
+        name = loose[0].kind if loose[0].never else loose[0].name
         raise InputError(
             f"--channel {name}: the link of {model} is opaque, one forward(mixture, delay) that "
             "runs at fixed delays alone; leave --channel out"
