@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from kbbench.audio import Pcm, to_float
 from kbbench.channel import Channel, deliver
 from kbbench.errors import InputError, ModelError, one_line
+from kbbench.models.checks import Given, estimate_problems, no_hints, remote_problems
+from kbbench.models.contract import Opaque
 from kbbench.models.loading import LoadedTriple
 from kbbench.scenes.dataset import Mixture
-from kbbench.units import CHUNK, SAMPLE_RATE, chunk_count
+from kbbench.units import CHUNK, SAMPLE_RATE
 
 Estimates = NDArray[np.float32]
 CPU = torch.device("cpu")
@@ -55,6 +57,12 @@ class Batch:
     references: Tensor
     enrollment: Tensor | None
 
+    @property
+    def given(self) -> Given:
+        """What must come out of a model that hears them."""
+        _, sources, channels, samples = self.references.shape
+        return Given(self.ids, sources, channels, samples)
+
     def part(self, start: int, end: int) -> Batch:
         """Mixtures [start, end)."""
         enrollment = None if self.enrollment is None else self.enrollment[start:end]
@@ -75,6 +83,10 @@ class Heard:
     what: str
     estimates: Tensor
     hints: Tensor | None
+
+
+Listen = Callable[[Any, str], Heard]
+"""From a remote and its name in complaints to what it made of the batch, once."""
 
 
 def read_batch(mixtures: Sequence[Mixture]) -> Batch:
@@ -158,85 +170,63 @@ class Runner:
             elif condition.channel is None:
                 estimates = listen(self.loaded.triple.large, "large").estimates[:-1]
             else:
-                boosted = self.loaded.boosted_at(condition.channel.delay_chunks)
-                hints = self._hints(listen(boosted.remote, f"remote of {condition.name}"))
-                hints = hints[1:] if condition.other_hints else hints[:-1]
-                estimates = self._boosted(boosted.device, own, condition, condition.channel, hints)
-            yield condition, estimates.to(CPU, torch.float32).numpy()
+                estimates = self._boosted(own, condition, condition.channel, listen)
+            yield condition, _array(estimates)
 
     def _hints(self, heard: Heard) -> Tensor:
         if heard.hints is None:
-            raise ModelError(
-                f"{self.loaded.path}: {heard.what} returned estimates alone, "
-                "expected (estimates, hints (B, K, ...))"
-            )
+            raise ModelError(f"{self.loaded.path}: {no_hints(heard.what)}")
         return heard.hints
 
     def _boosted(
-        self, device: Any, batch: Batch, condition: Condition, channel: Channel, hints: Tensor
+        self, batch: Batch, condition: Condition, channel: Channel, listen: Listen
     ) -> Tensor:
+        boosted = self.loaded.boosted_at(channel.delay_chunks)
+        if isinstance(boosted, Opaque):
+            return self._device(boosted.whole, f"boosted of {condition.name}", batch, {})
+        hints = self._hints(listen(boosted.remote, f"remote of {condition.name}"))
+        hints = hints[1:] if condition.other_hints else hints[:-1]
         seen = np.stack([channel.seen_by(name, hints.shape[1]) for name in batch.ids])
         arguments = deliver(hints, seen).as_arguments()
-        return self._device(device, f"device of {condition.name}", batch, arguments)
+        return self._device(boosted.device, f"device of {condition.name}", batch, arguments)
 
     def _device(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Tensor:
-        return self._estimates(self._call(model, what, batch, arguments), what, batch)
+        output: Tensor = self._call(model, what, batch, arguments)
+        self._refuse(estimate_problems(what, output, batch.given))
+        return output
 
     def _remote(self, model: Any, what: str, batch: Batch) -> Heard:
         output = self._call(model, what, batch, {})
+        hint_dtype = self.loaded.triple.hint_dtype
+        self._refuse(remote_problems(what, output, batch.given, hint_dtype))
         if not isinstance(output, tuple):
-            return Heard(what, self._estimates(output, what, batch), None)
-        if len(output) != 2 or not isinstance(output[1], Tensor):
-            raise ModelError(
-                f"{self.loaded.path}: {what} returned {_kind(output)}, "
-                "expected estimates or (estimates, hints)"
-            )
-        hints = output[1]
-        size, chunks = len(batch.ids), chunk_count(batch.mixture.shape[-1])
-        if hints.shape[:2] != (size, chunks):
-            raise ModelError(
-                f"{self.loaded.path}: {what} returned hints {tuple(hints.shape)} for mixture "
-                f"{batch.ids[0]}, expected ({size}, {chunks}, ...): one hint a chunk of {CHUNK}"
-            )
-        sent = hints.to(self.loaded.triple.hint_dtype)
-        self._finite(sent, f"hints of {what}", batch)
+            return Heard(what, output.clone(), None)
+        estimates, hints = output
+        sent = hints.to(hint_dtype, copy=True)
         self.hint_bits_per_chunk = 8 * sent.element_size() * sent[0, 0].numel()
-        return Heard(what, self._estimates(output[0], what, batch), sent.to(torch.float32))
+        return Heard(what, estimates.clone(), sent.to(torch.float32))
 
     def _call(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Any:
         if isinstance(model, nn.Module):
             model.to(self.device)  # where it is there already, this is no work
+        # Copies: a model that works in place must not change what the next one hears.
+        given = {"enrollment": batch.enrollment, **arguments}
         if self.loaded.triple.oracle:
-            arguments = {**arguments, "reference": batch.references}
+            given["reference"] = batch.references
+        copies = {k: v.clone() if isinstance(v, Tensor) else v for k, v in given.items()}
         try:
             with torch.inference_mode():
-                # A copy: a model that works in place must not change what the next one hears.
-                return model(batch.mixture.clone(), enrollment=batch.enrollment, **arguments)
-        except Exception as error:
+                return model(batch.mixture.clone(), **copies)
+        except (Exception, SystemExit) as error:
             raise ModelError(
                 f"{self.loaded.path}: {what} raised {type(error).__name__} on mixture "
                 f"{batch.ids[0]}: {one_line(error)}; --verbose shows where"
             ) from error
 
-    def _estimates(self, output: Any, what: str, batch: Batch) -> Tensor:
-        expected = tuple(batch.references.shape)
-        if not isinstance(output, Tensor) or tuple(output.shape) != expected:
-            got = tuple(output.shape) if isinstance(output, Tensor) else _kind(output)
-            raise ModelError(
-                f"{self.loaded.path}: {what} returned {got} for mixture {batch.ids[0]}, expected "
-                f"(batch, sources, channels, samples) = {expected}"
-            )
-        self._finite(output, f"output of {what}", batch)
-        return output
-
-    def _finite(self, values: Tensor, what: str, batch: Batch) -> None:
-        bad = ~torch.isfinite(values)
-        if bad.any():
-            first = [int(index) for index in bad.nonzero()[0]]
-            raise ModelError(
-                f"{self.loaded.path}: {what} for mixture {batch.ids[first[0]]} is "
-                f"{float(values[tuple(first)])} at {tuple(first[1:])}, expected finite numbers"
-            )
+    def _refuse(self, problems: list[str]) -> None:
+        """The first problem of an output ends the run."""
+        if problems:
+            raise ModelError(f"{self.loaded.path}: {problems[0]}")
 
 
 def find_device(name: str) -> torch.device:
@@ -262,11 +252,11 @@ def hint_kbit_per_s(bits_per_chunk: int) -> float:
     return bits_per_chunk * SAMPLE_RATE / CHUNK / 1000
 
 
+def _array(estimates: Tensor) -> Estimates:
+    """A copy: a model may hand out a buffer that it writes into again."""
+    array: Estimates = estimates.to(CPU, torch.float32, copy=True).numpy()
+    return array
+
+
 def _tensor(stems: Sequence[Pcm]) -> Tensor:
     return torch.from_numpy(np.stack([to_float(pcm) for pcm in stems]).astype(np.float32))
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"a tuple of {', '.join(type(item).__name__ for item in value)}"
-    return type(value).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from kbbench.channel import fixed, jitter, off
 from kbbench.errors import InputError, ModelError
-from kbbench.models import Boosted, Triple
+from kbbench.models import Boosted, Opaque, Triple
 from kbbench.models.loading import LoadedTriple
 from kbbench.runner import Batch, Condition, Runner, find_device, hint_kbit_per_s, read_batch
 from kbbench.scenes.dataset import Dataset
@@ -117,6 +118,54 @@ def test_a_model_cannot_change_what_the_next_one_hears() -> None:
     conditions = [Condition("small", "small"), Condition("large", "large")]
     (_, _), (_, large) = runner(small=vandal).run(given, conditions)
     assert torch.equal(torch.from_numpy(large)[:, 0], batch().mixture[:-1])
+
+
+def test_a_model_cannot_change_enrollment_or_reference() -> None:
+    def vandal(mixture: Tensor, *, enrollment: Any, reference: Any, **kwargs: Any) -> Tensor:
+        enrollment.zero_()
+        reference.zero_()
+        return mixture[:, None]
+
+    def listener(mixture: Tensor, *, enrollment: Any, reference: Any, **kwargs: Any) -> Tensor:
+        return reference + enrollment.mean()
+
+    given = replace(batch(), enrollment=torch.ones(3, 1, 100))
+    conditions = [Condition("small", "small"), Condition("large", "large")]
+    run = runner(small=vandal, large=listener, oracle=True)
+    (_, _), (_, large) = run.run(given, conditions)
+    assert torch.equal(torch.from_numpy(large), batch().references[:-1] + 1)
+
+
+def test_a_model_may_hand_out_one_buffer_again_and_again() -> None:
+    buffer = torch.empty(3, 1, 2, CHUNKS * CHUNK)
+
+    def reusing(mixture: Tensor, **kwargs: Any) -> Tensor:
+        hints = kwargs.get("hints")
+        out = buffer[: len(mixture)]
+        return out.copy_(mixture[:, None] if hints is None else spread(hints[..., 0], mixture))
+
+    def telling(mixture: Tensor, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        return buffer.copy_(2 * mixture[:, None]), mixture[:, 0, ::CHUNK, None]
+
+    run = runner(small=reusing, large=telling, boosted=Boosted(reusing, telling))
+    conditions = [Condition("small", "small"), Condition("large", "large")]
+    conditions += [Condition(f"b{d}", "boosted", fixed(d)) for d in (0, 3)]
+    conditions.append(Condition("large", "large"))
+    found = [torch.from_numpy(values) for _, values in run.run(batch(), conditions)]
+    heard = batch().mixture[:-1, None]
+    for values, expected in zip(found[:3], (heard, 2 * heard, heard), strict=True):
+        assert torch.equal(values, expected)
+    assert torch.equal(found[4], 2 * heard)
+
+
+def test_a_boosted_model_in_one_piece_gets_no_hints() -> None:
+    def whole(mixture: Tensor, **kwargs: Any) -> Tensor:
+        assert set(kwargs) == {"enrollment"}
+        return 3 * mixture[:, None]
+
+    run = runner(boosted=lambda delay: Opaque(lambda m, **k: delay + whole(m, **k)))
+    got = estimates(run, Condition("b", "boosted", fixed(2)))
+    assert torch.equal(got, 3 * batch(2).mixture[:, None] + 2)
 
 
 def test_an_oracle_gets_the_reference_and_nobody_else_does() -> None:

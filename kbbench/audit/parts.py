@@ -72,6 +72,7 @@ def make_parts(subject: Subject, sound: Sound) -> Iterator[Part | Finding]:
         remote = boost.remote
         if remote.part not in [part.name for part in plain]:
             plain.append(Part(remote.part, (remote,), _plain(remote), (HINTS,)))
+    plain += [Part(whole.part, (whole,), _plain(whole)) for whole in subject.wholes]
     counts: dict[str, int] = {}
     rows = range(len(sound.mixture))
     for part in plain:

@@ -13,7 +13,7 @@ from torch import Tensor
 from kbbench.audit.signals import sounds, voices, white
 from kbbench.channel import NO_HINT, Delivered, Seen
 from kbbench.errors import one_line
-from kbbench.models.contract import Boosted, Triple
+from kbbench.models.contract import Boosted, Opaque, Triple
 from kbbench.models.loading import LoadedTriple
 from kbbench.rng import Stream
 from kbbench.units import SAMPLE_RATE, chunk_count
@@ -201,6 +201,8 @@ class Subject:
     small: Checked
     large: Checked
     boosts: tuple[Boost, ...]
+    wholes: tuple[Checked, ...] = ()
+    """Boosted models whose link is inside them, one for each delay."""
 
     @property
     def triple(self) -> Triple:
@@ -210,7 +212,7 @@ class Subject:
     @property
     def models(self) -> list[Checked]:
         """Every distinct model."""
-        parts = [self.small, self.large]
+        parts = [self.small, self.large, *self.wholes]
         for boost in self.boosts:
             parts += [boost.device, boost.remote]
         return list({part.part: part for part in parts}.values())
@@ -225,8 +227,13 @@ def make_subject(loaded: LoadedTriple, delays: Sequence[int]) -> Subject:
     triple = loaded.triple
     large = Checked("large", triple.large, remote=True)
     distinct: dict[tuple[int, int], tuple[int, Boosted]] = {}
+    wholes: list[Checked] = []
     for delay in delays:
         boosted = loaded.boosted_at(delay)
+        if isinstance(boosted, Opaque):
+            mark = f"@{delay}" if len(delays) > 1 else ""
+            wholes.append(Checked(f"boosted{mark}", boosted.whole))
+            continue
         distinct.setdefault((id(boosted.device), id(boosted.remote)), (delay, boosted))
     boosts = []
     for delay, boosted in distinct.values():
@@ -236,7 +243,8 @@ def make_subject(loaded: LoadedTriple, delays: Sequence[int]) -> Subject:
         if boosted.remote is not triple.large:
             remote = Checked(f"remote{mark}", boosted.remote, remote=True)
         boosts.append(Boost(delay, device, remote, triple.hint_dtype))
-    return Subject(loaded, Checked("small", triple.small), large, tuple(boosts))
+    small = Checked("small", triple.small)
+    return Subject(loaded, small, large, tuple(boosts), tuple(wholes))
 
 
 def _same_bits(first: Tensor, second: Tensor) -> bool:

@@ -177,4 +177,30 @@ def schema() -> None:
     click.echo(schema_text(), nl=False)
 
 
-COMMANDS = (evaluate, profile, audit, compare, schema)
+@click.command("new-model")
+@click.argument("name")
+@click.option("--task", type=click.Choice(options.TASKS), default="enhancement", show_default=True)
+def new_model(name: str, task: str) -> None:
+    """Write NAME.py: a commented triple that works, to be changed into yours."""
+    from kbbench.models.template import new_model
+
+    path = new_model(name, task, Path())
+    click.echo(f"{path}: a triple for {task}; try it with `kbbench check {path}`")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@options.task
+@options.verbose
+@click.pass_context
+def check(ctx: click.Context, model: Path, task: str | None) -> None:
+    """Try the triple in MODEL on two seconds of sound; exit 1 names everything that is wrong."""
+    from kbbench.check import check_file
+    from kbbench.report.check import show_report
+
+    report = check_file(model, task)
+    show_report(model, report)
+    ctx.exit(0 if report.right else 1)
+
+
+COMMANDS = (new_model, check, evaluate, profile, audit, compare, schema)

@@ -16,6 +16,7 @@ FOLDER = click.Path(path_type=Path)
 """A folder that need not exist yet."""
 LONGEST_DELAY = 1250
 """Ten seconds: later hints are no hints."""
+TASKS = ("separation", "target_speech", "enhancement")
 VERBOSE = "kbbench.verbose"
 """Key in Click's shared memory of one invocation."""
 
@@ -124,6 +125,6 @@ verbose = click.option(
 )
 task = click.option(
     "--task",
-    type=click.Choice(["separation", "target_speech", "enhancement"]),
+    type=click.Choice(TASKS),
     help="Of a file for several tasks [its own default].",
 )

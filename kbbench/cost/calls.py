@@ -31,6 +31,12 @@ class Subject:
         return self.name == "device"
 
     @property
+    def uncounted(self) -> str | None:
+        """Why torch does not see what it computes, where that is so."""
+        reason: str | None = getattr(self.model, "uncounted", None)
+        return reason
+
+    @property
     def is_remote(self) -> bool:
         """It may write hints beside its estimates."""
         return self.name in ("large", "remote")

@@ -11,6 +11,7 @@ from kbbench.cost.calls import Link, Subject, link
 from kbbench.cost.counter import Counter, counting
 from kbbench.cost.noise import Noise, noise
 from kbbench.cost.result import CostFigure, figure
+from kbbench.models.contract import Opaque
 
 LENGTHS = (240, 480, 720)
 """Chunks of the three inputs: 1.92, 3.84 and 5.76 s.
@@ -35,10 +36,13 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True)
 class Counted:
-    """Counters of each model, one for each of ``LENGTHS``, and the hints of the longest."""
+    """Counters of each model, one for each of ``LENGTHS``, and the hints of the longest.
+
+    There are no hints where the link is opaque.
+    """
 
     counters: dict[str, list[Counter]]
-    link: Link
+    link: Link | None
 
 
 def count(subjects: Mapping[str, Subject], delay_chunks: int, advance: Advance) -> Counted:
@@ -61,17 +65,23 @@ def count(subjects: Mapping[str, Subject], delay_chunks: int, advance: Advance) 
         advance()
         return told
 
+    opaque = isinstance(subjects["device"].loaded.boosted_at(delay_chunks), Opaque)
     remote = subjects.get("remote", subjects["large"])
     for chunks in LENGTHS:
         heard = noise(remote.loaded.triple.task, chunks)
         told = {name: run(name, heard, {}) for name in subjects if name != "device"}
+        if opaque:
+            run("device", heard, {})
+            continue
         sent = link(remote, told[remote.name], delay_chunks)
         run("device", heard, sent.offline())
-    return Counted(counters, sent)
+    return Counted(counters, None if opaque else sent)
 
 
-def slopes(counters: list[Counter]) -> dict[str, CostFigure]:
-    """The figures of ``COUNTED`` from counts at the three lengths."""
+def slopes(counters: list[Counter], uncounted: str | None = None) -> dict[str, CostFigure]:
+    """The figures of ``COUNTED`` from counts at the three lengths, or why there are none."""
+    if uncounted is not None:
+        return {name: figure(name, None, uncounted) for name in COUNTED}
     unknown = sorted(set().union(*(counter.unknown for counter in counters)))
     return {
         name: _slope(name, [float(getattr(counter, what)) for counter in counters], unknown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from kbbench import __version__
@@ -13,6 +15,7 @@ from kbbench.cost.noise import CHANNELS, RMS, SEED, noise
 from kbbench.cost.parameters import parameters
 from kbbench.cost.result import DIGITS, Cost, CostFigure, Method, ModelCost
 from kbbench.cost.streaming import THREADS, WARM_UP_CHUNKS, stream
+from kbbench.models.contract import Boosted
 from kbbench.models.loading import LoadedTriple
 from kbbench.pool import Progress
 from kbbench.runner import hint_kbit_per_s
@@ -59,39 +62,49 @@ def profile_triple(
         models = {}
         for name, subject in subjects.items():
             streamed = stream(subject, heard, counted.link, chunks)
-            offline = {**slopes(counted.counters[name]), "parameters": parameters(subject.model)}
+            counted_by = slopes(counted.counters[name], subject.uncounted)
+            offline = {**counted_by, "parameters": parameters(subject.model)}
             figures = {**offline, **streamed.figures}
             models[name] = ModelCost(figures=figures, chunks_timed=streamed.chunks_timed)
             advance()
-    return _cost(loaded, models, counted.link)
+    return _cost(loaded, models, counted.link, delay_chunks)
 
 
 def _subjects(loaded: LoadedTriple, delay_chunks: int) -> dict[str, Subject]:
-    """Small, device, large, and the remote where it is another model than the large one."""
-    boosted = loaded.boosted_at(delay_chunks)
-    models = {"small": loaded.triple.small, "device": boosted.device, "large": loaded.triple.large}
-    if boosted.remote is not loaded.triple.large:
+    """Small, device, large, and the remote where it is another model than the large one.
+
+    Of a boosted model with an opaque link the device is all of it: it has no remote of its own.
+    """
+    triple, boosted = loaded.triple, loaded.boosted_at(delay_chunks)
+    models: dict[str, Any] = {"small": triple.small, "device": boosted.models[0]}
+    models["large"] = triple.large
+    if isinstance(boosted, Boosted) and boosted.remote is not triple.large:
         models["remote"] = boosted.remote
     return {name: Subject(loaded, name, model) for name, model in models.items()}
 
 
-def _cost(loaded: LoadedTriple, models: dict[str, ModelCost], link: Link) -> Cost:
-    triple, boosted = loaded.triple, loaded.boosted_at(link.delay_chunks)
+def _cost(
+    loaded: LoadedTriple, models: dict[str, ModelCost], link: Link | None, delay_chunks: int
+) -> Cost:
+    triple, boosted = loaded.triple, loaded.boosted_at(delay_chunks)
+    kbit = None if link is None else round(hint_kbit_per_s(link.bits_per_chunk), DIGITS)
+    remote = {} if link is None else {"remote": models.get("remote", models["large"])}
     return Cost(
         kbbench=__version__,
         name=triple.name,
         task=triple.task,
         oracle=triple.oracle,
-        models={**models, "remote": models.get("remote", models["large"])},
-        remote_is_large="remote" not in models,
-        deployed_parameters=parameters(boosted.device, boosted.remote),
+        opaque_link=link is None,
+        models={**models, **remote},
+        remote_is_large=link is not None and "remote" not in models,
+        deployed_parameters=parameters(*boosted.models),
         hint_kbit_per_s=CostFigure(
-            value=round(hint_kbit_per_s(link.bits_per_chunk), DIGITS), unit="kbit/s"
+            value=kbit, unit="kbit/s", reason="opaque link" if kbit is None else None
         ),
         hint_dtype=str(triple.hint_dtype).removeprefix("torch."),
         matched=compare(models["device"], models["small"]),
         method=Method(
-            delay_chunks=link.delay_chunks,
+            delay_chunks=delay_chunks,
             chunks_counted=LENGTHS,
             warm_up_chunks=WARM_UP_CHUNKS,
             threads=THREADS,

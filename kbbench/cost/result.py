@@ -100,7 +100,8 @@ class Cost(_Part):
 
     Args:
         models: ``small``, ``device`` (the boosted model's part on the device, merging layers
-            included), ``large``, and ``remote`` (of the boosted model).
+            included), ``large``, and ``remote`` (of the boosted model). Where the link is opaque,
+            ``device`` is the whole boosted model, and there is no remote.
         remote_is_large: the remote is the large model itself, and was measured once.
         deployed_parameters: of device and remote together, what they share counted once.
         hint_kbit_per_s: what hints cost the link, sent as ``hint_dtype``.
@@ -111,6 +112,7 @@ class Cost(_Part):
     name: str
     task: str
     oracle: bool
+    opaque_link: bool = False
     models: dict[str, ModelCost]
     remote_is_large: bool
     deployed_parameters: CostFigure

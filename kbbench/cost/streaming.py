@@ -51,14 +51,14 @@ class Stream:
 
     subject: Subject
     frames: list[Tensor]
-    link: Link
+    link: Link | None
     state: Any
     chunk: int = 0
 
     def step(self) -> int:
         """One chunk; nanoseconds that the model's own step took."""
         frame = self.frames[self.chunk % len(self.frames)].clone()
-        told = self.link.at(self.chunk) if self.subject.takes_hints else ()
+        told = self.link.at(self.chunk) if self.link and self.subject.takes_hints else ()
         before = time.perf_counter_ns()
         output = self.subject.guarded("step", self.subject.model.step, frame, self.state, *told)
         spent = time.perf_counter_ns() - before
@@ -72,13 +72,13 @@ class Stream:
         return spent
 
 
-def stream(subject: Subject, heard: Noise, link: Link, chunks: int) -> ModelCost:
+def stream(subject: Subject, heard: Noise, link: Link | None, chunks: int) -> ModelCost:
     """The figures of ``STREAMED``: warm, one stream, one thread, garbage collector off.
 
     Args:
         subject: the model.
         heard: its noise.
-        link: the hints that a device is given.
+        link: the hints that a device is given; None where the link is opaque.
         chunks: to be timed, where ``TIME_LIMIT_S`` allows.
 
     Raises:

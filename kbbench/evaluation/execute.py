@@ -220,7 +220,7 @@ def _summary(
         triple=run.facts_of_triple(hint_bits_per_chunk),
         data=run.facts_of_data(),
         run_sha256=run.sha256,
-        honesty=Honesty.of(before.audit, run.loaded.triple.oracle),
+        honesty=Honesty.of(before.audit, run.loaded.triple.oracle, run.opaque_link),
         price=Price.of(before.cost) if before.cost else None,
         headline_condition=headline,
         versions=versions(),

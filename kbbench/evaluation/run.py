@@ -57,12 +57,27 @@ class Run:
         return list(self.dataset.mixtures(self.split))
 
     @property
+    def asked_delays(self) -> list[int]:
+        """Delays that ``triple.boosted`` is asked for, in chunks."""
+        return [*self.delays, *(channel.delay_chunks for channel in self.channels)]
+
+    @cached_property
+    def opaque_link(self) -> bool:
+        """The boosted model moves its hints itself; the run is marked, and ranked apart."""
+        return self.loaded.opaque_link(self.asked_delays)
+
+    @property
     def conditions(self) -> list[Condition]:
-        """Small and large, boosted at each delay and through each channel, and the controls."""
+        """Small and large, boosted at each delay and through each channel, and the controls.
+
+        A model that moves its hints itself has no controls: no other hints can be handed to it.
+        """
         boosted = [Condition(f"boosted@{d}", "boosted", fixed(d)) for d in self.delays]
         boosted += [Condition(f"boosted@{c.name}", "boosted", c) for c in self.channels]
-        controls = [Condition("boosted@off", "boosted", off(self.headline))]
-        if len(self.mixtures) > 1:
+        controls = []
+        if not self.opaque_link:
+            controls.append(Condition("boosted@off", "boosted", off(self.headline)))
+        if not self.opaque_link and len(self.mixtures) > 1:
             link = fixed(self.headline)
             controls.append(Condition("boosted@other-hints", "boosted", link, other_hints=True))
         return [Condition("small", "small"), Condition("large", "large"), *boosted, *controls]
@@ -79,9 +94,8 @@ class Run:
             "channels": [dict(channel.definition) for channel in self.channels],
             "file_sha256": self.loaded.file_sha256,
             "imports_sha256": self.loaded.imports_sha256,
-            "weights_sha256": self.loaded.weights_sha256(
-                [*self.delays, *(channel.delay_chunks for channel in self.channels)]
-            ),
+            "files_sha256": self.loaded.files_sha256(self.asked_delays),
+            "weights_sha256": self.loaded.weights_sha256(self.asked_delays),
             "hint_dtype": str(triple.hint_dtype).removeprefix("torch."),
             "device": self.device,
             "versions": versions(),
@@ -113,10 +127,12 @@ class Run:
             oracle=triple.oracle,
             lookahead_samples_declared=triple.lookahead,
             hint_dtype=self.identity["hint_dtype"],
-            hint_kbit_per_s=hint_kbit_per_s(hint_bits_per_chunk),
+            opaque_link=self.opaque_link,
+            hint_kbit_per_s=None if self.opaque_link else hint_kbit_per_s(hint_bits_per_chunk),
             file=self.loaded.path.name,
             file_sha256=self.loaded.file_sha256,
             imports_sha256=self.loaded.imports_sha256,
+            files_sha256=self.identity["files_sha256"],
             weights_sha256=self.identity["weights_sha256"],
         )
 
@@ -165,8 +181,9 @@ def prepare(
         extras: metrics beside the suite.
 
     Raises:
-        InputError: something is wrong with either, the split is empty, there is no such device, or
-            two channels have one name, or an extra metric lacks its package or file.
+        InputError: something is wrong with either, the split is empty, there is no such device,
+            two channels have one name, one is random and the triple's link is opaque, or an extra
+            metric lacks its package or file.
     """
     find_device(device)
     extras = extras or metrics.Extras()
@@ -187,6 +204,13 @@ def prepare(
         audited=audited,
         extras=extras,
     )
+    loose = [channel for channel in channels if channel.kind != "fixed"]
+    if run.opaque_link and loose:
+        name = loose[0].kind if loose[0].never else loose[0].name
+        raise InputError(
+            f"--channel {name}: the link of {model} is opaque, one forward(mixture, delay) that "
+            "runs at fixed delays alone; leave --channel out"
+        )
     if not run.mixtures:
         raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")
     return run

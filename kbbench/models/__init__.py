@@ -1,6 +1,20 @@
-"""What a user brings: the contract of a triple, its loading, and a ready streaming STFT."""
+"""What a user brings: the contract of a triple, its loading, adapters, and a streaming STFT."""
 
-from kbbench.models.contract import Boosted, Device, Remote, Triple
+from kbbench.models.adapters import exported, joint, load_weights, onnx, plain, torchscript
+from kbbench.models.contract import Boosted, Device, Opaque, Remote, Triple
 from kbbench.models.stft import ChunkSTFT
 
-__all__ = ["Boosted", "ChunkSTFT", "Device", "Remote", "Triple"]
+__all__ = [
+    "Boosted",
+    "ChunkSTFT",
+    "Device",
+    "Opaque",
+    "Remote",
+    "Triple",
+    "exported",
+    "joint",
+    "load_weights",
+    "onnx",
+    "plain",
+    "torchscript",
+]

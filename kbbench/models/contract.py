@@ -87,6 +87,29 @@ class Boosted:
     device: Device
     remote: Remote
 
+    @property
+    def models(self) -> list[Any]:
+        """Its parts."""
+        return [self.device, self.remote]
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A boosted model in one piece, at one delay: hints are made, delayed and used inside it.
+
+    The harness does not own its link, so it is marked "opaque link" everywhere and ranked apart.
+
+    Args:
+        whole: called as a device without hints.
+    """
+
+    whole: Device
+
+    @property
+    def models(self) -> list[Any]:
+        """Its one part."""
+        return [self.whole]
+
 
 @dataclass(frozen=True)
 class Triple:
@@ -98,7 +121,7 @@ class Triple:
         small: the model on the device without help.
         large: the remote model by itself.
         boosted: one ``Boosted``, or a function from the delay in chunks to one (weights trained
-            for each delay).
+            for each delay), or to an ``Opaque``.
         hint_dtype: what hints are sent as; they pass through it, so the kbit/s are real.
         lookahead: samples that the models look past the end of a chunk, at most 64.
         oracle: the models are given ``reference=`` (B, S, C, T) beside their other arguments.
@@ -109,11 +132,11 @@ class Triple:
     task: Task
     small: Device
     large: Remote
-    boosted: Boosted | Callable[[int], Boosted]
+    boosted: Boosted | Callable[[int], Boosted | Opaque]
     hint_dtype: torch.dtype = torch.float16
     lookahead: int = 64
     oracle: bool = False
 
-    def boosted_at(self, delay_chunks: int) -> Boosted:
+    def boosted_at(self, delay_chunks: int) -> Boosted | Opaque:
         """The boosted model to use at a delay."""
         return self.boosted if isinstance(self.boosted, Boosted) else self.boosted(delay_chunks)

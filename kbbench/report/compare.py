@@ -83,6 +83,7 @@ def write_comparison(
 def _run_row(run: FinishedRun) -> tuple[str, ...]:
     summary = run.summary
     headline = summary.headline_condition
+    kbit = summary.triple.hint_kbit_per_s
     macs = None if summary.price is None else summary.price.macs("device")
     improvements = (
         number(summary.condition(name).figures.get("si_sdr_i"), 2, interval=True)
@@ -94,7 +95,7 @@ def _run_row(run: FinishedRun) -> tuple[str, ...]:
         f"{percent(summary.gap_closed.get(headline))} at {headline}",
         *improvements,
         "–" if macs is None else quantity(macs),
-        f"{summary.triple.hint_kbit_per_s:g}",
+        "–" if kbit is None else f"{kbit:g}",
     )
 
 

@@ -15,6 +15,7 @@ from kbbench.errors import InputError
 from kbbench.files import write_text
 from kbbench.report.quantity import quantity
 from kbbench.report.terminal import console
+from kbbench.results.summary import OPAQUE_MARK
 from kbbench.units import milliseconds
 
 MODELS = {"small": "small", "device": "boosted device", "large": "large", "remote": "remote"}
@@ -73,7 +74,9 @@ class CostTable:
 
 def cost_table(cost: Cost) -> CostTable:
     """One row a figure, one column a model; what is to be known of them under it."""
-    names = [name for name in MODELS if name != "remote" or not cost.remote_is_large]
+    names = [name for name in MODELS if name in cost.models]
+    if cost.remote_is_large:
+        names.remove("remote")
     said: list[str] = []
     rows = []
     for key, (label, write) in ROWS.items():
@@ -101,6 +104,8 @@ def write_cost(cost: Cost, path: Path) -> None:
 
 def _title(cost: Cost) -> str:
     bound = " (oracle: a bound, does not rank)" if cost.oracle else ""
+    if cost.opaque_link:
+        bound += f" ({OPAQUE_MARK})"
     delay = milliseconds(cost.method.delay_chunks)
     return f"{cost.name}{bound}: cost a chunk of 8 ms, {cost.task}, hints {delay:g} ms late"
 
@@ -123,13 +128,15 @@ def _numbered(notes: list[str]) -> list[str]:
 def _facts(cost: Cost) -> list[str]:
     method, hardware = cost.method, cost.hardware
     remote = "the large model" if cost.remote_is_large else "a model of its own"
-    kbit = cost.hint_kbit_per_s.value or 0.0
+    kbit = cost.hint_kbit_per_s.value
     together = cost.deployed_parameters
     size = together.reason if together.value is None else quantity(together.value)
     timed = sorted({model.chunks_timed for model in cost.models.values() if model.chunks_timed})
+    link = "hints, device and remote: one model"
+    if kbit is not None:
+        link = f"hints: {kbit:g} kbit/s as {cost.hint_dtype}; remote: {remote}"
     lines = [
-        f"hints: {kbit:g} kbit/s as {cost.hint_dtype}; remote: {remote}; "
-        f"parameters of device and remote together: {size}",
+        f"{link}; parameters of device and remote together: {size}",
         f"cost of the device: {cost.matched.text}",
         f"MACs: of layers, from inputs of {_list(method.chunks_counted)} chunks of noise",
     ]

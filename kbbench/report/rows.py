@@ -40,10 +40,11 @@ def title(summary: Summary) -> str:
     """One line: what was run on what."""
     data = summary.data
     mark = f" ({summary.mark})" if summary.mark else ""
+    kbit = summary.triple.hint_kbit_per_s
+    hints = "hints inside the model" if kbit is None else f"hints {kbit:g} kbit/s"
     return (
         f"{summary.triple.name}{mark} on {data.recipe} version {data.recipe_version}, "
-        f"{data.mixtures} {data.split} mixtures, hints {summary.triple.hint_kbit_per_s:g} "
-        "kbit/s"
+        f"{data.mixtures} {data.split} mixtures, {hints}"
     )
 
 
@@ -54,6 +55,8 @@ def price_text(summary: Summary) -> str:
         return ""
     parts = []
     for name, label in (("small", "small"), ("device", "boosted device"), ("remote", "remote")):
+        if name not in price.models:
+            continue  # The link is opaque: the device is all of the boosted model.
         figures = (price.macs(name), price.models[name]["parameters"].value)
         macs, parameters = ("unknown" if value is None else quantity(value) for value in figures)
         parts.append(f"{label} {macs} MACs a chunk, {parameters} parameters")

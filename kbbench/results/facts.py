@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from kbbench.models.contract import Task
 from kbbench.results.figure import Part
 
@@ -15,10 +17,12 @@ class TripleFacts(Part):
         oracle: its models are given the reference.
         lookahead_samples_declared: what it says it needs; what was measured is in ``honesty``.
         hint_dtype: what hints are sent as.
-        hint_kbit_per_s: what they cost the link.
+        opaque_link: the boosted model delays its hints itself, out of kbbench's sight.
+        hint_kbit_per_s: what they cost the link; None where that is opaque.
         file: name of the user's file.
         file_sha256: of that file.
         imports_sha256: of modules that it imported from its own folder, by name.
+        files_sha256: of weights and models that it read from files, by name.
         weights_sha256: of all parameters and buffers of the models that ran.
     """
 
@@ -27,10 +31,12 @@ class TripleFacts(Part):
     oracle: bool
     lookahead_samples_declared: int
     hint_dtype: str
-    hint_kbit_per_s: float
+    opaque_link: bool = False
+    hint_kbit_per_s: float | None
     file: str
     file_sha256: str
     imports_sha256: dict[str, str]
+    files_sha256: dict[str, str] = Field(default_factory=dict)
     weights_sha256: str
 
 

@@ -33,6 +33,8 @@ MARKS = {
     "skipped": "not audited, does not rank",
 }
 """What stands beside a run of each verdict."""
+OPAQUE_MARK = "opaque link, ranked apart"
+"""What stands beside a run whose boosted model moves its hints itself."""
 SMALLEST_GAP_DB = 0.1
 """A large model so little better than the small one leaves no gap to close."""
 
@@ -75,17 +77,19 @@ class Honesty(Part):
         failures: what failed, a line each.
         lookahead_samples: measured, by part; None where it reaches the end of the input or could
             not be told.
+        opaque_link: the boosted model moves its hints itself, so that nothing proves them late.
     """
 
     verdict: Literal["honest", "refused", "oracle", "skipped"]
     failures: tuple[str, ...] = ()
     lookahead_samples: dict[str, int | None] = Field(default_factory=dict)
+    opaque_link: bool = False
 
     @classmethod
-    def of(cls, audit: Audit | None, oracle: bool) -> Honesty:
+    def of(cls, audit: Audit | None, oracle: bool, opaque_link: bool = False) -> Honesty:
         """The part of an audit that a summary holds; None is an audit that was skipped."""
         if audit is None:
-            return cls(verdict="oracle" if oracle else "skipped")
+            return cls(verdict="oracle" if oracle else "skipped", opaque_link=opaque_link)
         return cls(
             verdict=audit.verdict,
             failures=tuple(f"{item.probe}, {item.part}: {item.what}" for item in audit.failures),
@@ -93,12 +97,14 @@ class Honesty(Part):
                 f"{item.part}, {item.output}": None if item.to_the_end else item.samples
                 for item in audit.lookahead
             },
+            opaque_link=opaque_link,
         )
 
     @property
     def mark(self) -> str:
         """What stands beside the run wherever it appears; empty for an honest one."""
-        return MARKS[self.verdict]
+        marks = [MARKS[self.verdict], OPAQUE_MARK if self.opaque_link else ""]
+        return "; ".join(mark for mark in marks if mark)
 
 
 class ConditionSummary(Part):

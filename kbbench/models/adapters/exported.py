@@ -1,0 +1,74 @@
+"""A file of ``torch.export`` (.pt2) as a device or a remote."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from kbbench.errors import ModelError, one_line
+from kbbench.models.adapters.inputs import MIXTURE, check_names, feed
+from kbbench.models.sources import read_file
+
+
+class Exported(nn.Module):
+    """An exported program, fed by the names of its inputs; it is as it was exported."""
+
+    def __init__(self, program: ExportedProgram, what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.network = program.module()
+        for module in self.modules():
+            module.training = False  # eval() is not for exported programs
+        self._positional, self._named, self._empty = _inputs(program)
+        names = [*self._positional, *self._named]
+        check_names(what, names, [name for name in names if name not in self._empty])
+
+    def train(self, mode: bool = True) -> Exported:
+        """Nothing: dropout and the like are in the program as they were when it was exported."""
+        return self
+
+    def forward(self, mixture: Tensor, **given: Tensor | None) -> Any:
+        """Mixture (B, C, T) to what the network returns: estimates, or (estimates, hints)."""
+        inputs = {**given, MIXTURE: mixture}
+        needed = [n for n in (*self._positional, *self._named) if n not in self._empty]
+        fed: dict[str, Any] = {**dict.fromkeys(self._empty), **feed(self.what, needed, inputs)}
+        positional = [fed[name] for name in self._positional]
+        return self.network(*positional, **{name: fed[name] for name in self._named})
+
+
+def exported(path: str | Path) -> Exported:
+    """Load a file that ``torch.export.save`` wrote.
+
+    Export it in evaluation mode, with the numbers of mixtures, samples and chunks dynamic.
+
+    Args:
+        path: relative to the user's file, or absolute. Its inputs are ``mixture``, and any of
+            enrollment, hints, seen_mask and age; what it does not have it is not given.
+
+    Raises:
+        ModelError: no such file, not an exported program, or inputs of other names.
+    """
+    data = io.BytesIO(read_file(path))
+    try:
+        program = torch.export.load(data)
+    except Exception as error:  # whatever reading a zip, JSON or a graph raises
+        raise ModelError(
+            f"{path}: no exported program ({one_line(error)[:120]}); write it with "
+            "torch.export.save"
+        ) from error
+    return Exported(program, str(path))
+
+
+def _inputs(program: ExportedProgram) -> tuple[list[str], list[str], set[str]]:
+    """Names of positional and of keyword inputs, and those that were None when it was exported."""
+    specs = [s for s in program.graph_signature.input_specs if s.kind is InputKind.USER_INPUT]
+    empty = {s.arg.name for s in specs if getattr(s.arg, "value", 0) is None}
+    spec = program.call_spec.in_spec
+    named = [] if spec is None else [str(name) for name in spec.child(1).context]
+    return [s.arg.name for s in specs[: len(specs) - len(named)]], named, empty
