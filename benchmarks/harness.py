@@ -37,18 +37,17 @@ Results = dict[str, Tensor]
 
 
 def mixtures(count: int, seconds: float) -> Batch:
-    """Noise; the successor of the last mixture, whose hints a control would take, is the first."""
+    """Noise."""
     length = samples(seconds)
     heard = 0.05 * torch.from_numpy(Stream("benchmark", "harness").white(count, 2, length)).float()
-    heard = torch.cat([heard, heard[:1]])
-    ids = tuple(str(number) for number in range(count + 1))
+    ids = tuple(str(number) for number in range(count))
     return Batch(ids, heard, heard[:, None], None)
 
 
 def users_loop(triple: Triple, batch: Batch) -> Results:
     """What one would write: a function of a delay, called for each."""
     boosted = triple.boosted_at(0)
-    heard = batch.mixture[:-1]
+    heard = batch.mixture
 
     def estimate(delay: int) -> Tensor:
         _, hints = boosted.remote(heard)
@@ -70,7 +69,6 @@ def harness(triple: Triple, batch: Batch) -> Results:
     conditions = [Condition("small", "small"), Condition("large", "large")]
     conditions += [Condition(f"boosted@{d}", "boosted", fixed(d)) for d in OFFICIAL_DELAYS]
     runner = Runner(LoadedTriple(Path(__file__), triple, "", {}))
-    # The runner also gives the remote the successor's mixture, for a control that is not run here.
     return {c.name: torch.from_numpy(e.copy()) for c, e in runner.run(batch, conditions)}
 
 
@@ -79,10 +77,10 @@ def bound(triple: Triple, batch: Batch) -> float:
     boosted = triple.boosted_at(0)
     assert isinstance(boosted, Boosted)
     _, hints = boosted.remote(batch.mixture)
-    hints = hints[:-1].float()
+    hints = hints.float()
     shape = hints.shape[:2]
     seen, age = torch.ones(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.int64)
-    heard = batch.mixture[:-1]
+    heard = batch.mixture
     taken = timed(lambda: triple.large(batch.mixture)) + timed(lambda: triple.small(heard))
     for _ in OFFICIAL_DELAYS:
         taken += timed(lambda: boosted.device(heard, hints=hints, seen_mask=seen, age=age))
@@ -98,7 +96,7 @@ def timed(function: Callable[[], object]) -> float:
 
 def streaming_ms(triple: Triple, seconds: float) -> tuple[float, float]:
     """(alone, boosted): milliseconds a chunk that the harness adds to the models' own steps."""
-    heard = mixtures(1, seconds).mixture[:1]
+    heard = mixtures(1, seconds).mixture
     chunks = chunk_count(heard.shape[-1])
     boosted = triple.boosted_at(6)
     torch.set_num_threads(1)

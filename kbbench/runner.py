@@ -63,13 +63,6 @@ class Batch:
         _, sources, channels, samples = self.references.shape
         return Given(self.ids, sources, channels, samples)
 
-    def part(self, start: int, end: int) -> Batch:
-        """Mixtures [start, end)."""
-        enrollment = None if self.enrollment is None else self.enrollment[start:end]
-        return Batch(
-            self.ids[start:end], self.mixture[start:end], self.references[start:end], enrollment
-        )
-
     def to(self, device: torch.device) -> Batch:
         """The same mixtures, where models compute."""
         enrollment = None if self.enrollment is None else self.enrollment.to(device)
@@ -142,21 +135,20 @@ class Runner:
     def run(
         self, batch: Batch, conditions: Sequence[Condition]
     ) -> Iterator[tuple[Condition, Estimates]]:
-        """Estimates of all but the batch's last mixture, under each condition.
+        """Estimates of a batch under each condition.
 
         Args:
-            batch: the mixtures, and one more: each one's successor lends it its hints for the
-                control ``other_hints``, so a remote runs once, whatever the conditions.
+            batch: the mixtures. For the control ``other_hints`` each takes the hints of its partner
+                in the batch (:func:`partners`), so a remote runs once, whatever the conditions.
             conditions: what to run.
 
         Yields:
-            a condition and its estimates (B - 1, S, C, T).
+            a condition and its estimates (B, S, C, T).
 
         Raises:
             ModelError: a model raised, or its output breaks the contract.
         """
         batch = batch.to(self.device)
-        own = batch.part(0, len(batch.ids) - 1)
         heard: dict[int, Heard] = {}
 
         def listen(remote: Any, what: str) -> Heard:
@@ -166,11 +158,11 @@ class Runner:
 
         for condition in conditions:
             if condition.model == "small":
-                estimates = self._device(self.loaded.triple.small, "small", own, {})
+                estimates = self._device(self.loaded.triple.small, "small", batch, {})
             elif condition.channel is None:
-                estimates = listen(self.loaded.triple.large, "large").estimates[:-1]
+                estimates = listen(self.loaded.triple.large, "large").estimates
             else:
-                estimates = self._boosted(own, condition, condition.channel, listen)
+                estimates = self._boosted(batch, condition, condition.channel, listen)
             yield condition, _array(estimates)
 
     def _hints(self, heard: Heard) -> Tensor:
@@ -185,7 +177,8 @@ class Runner:
         if isinstance(boosted, Opaque):
             return self._device(boosted.whole, f"boosted of {condition.name}", batch, {})
         hints = self._hints(listen(boosted.remote, f"remote of {condition.name}"))
-        hints = hints[1:] if condition.other_hints else hints[:-1]
+        if condition.other_hints:
+            hints = hints[partners(len(batch.ids))]
         seen = np.stack([channel.seen_by(name, hints.shape[1]) for name in batch.ids])
         arguments = deliver(hints, seen).as_arguments()
         return self._device(boosted.device, f"device of {condition.name}", batch, arguments)
@@ -227,6 +220,21 @@ class Runner:
         """The first problem of an output ends the run."""
         if problems:
             raise ModelError(f"{self.loaded.path}: {problems[0]}")
+
+
+def partners(count: int) -> list[int]:
+    """Whose hints each of a batch's mixtures takes where they shall be another's.
+
+    Two by two they swap; three that are left at the end pass them round. So a mixture's partner
+    does not depend on the size of batches that begin at even numbers and hold no single one.
+
+    >>> partners(4), partners(5)
+    ([1, 0, 3, 2], [1, 0, 3, 4, 2])
+    """
+    pairs = [index ^ 1 for index in range(count)]
+    if count % 2 and count > 1:
+        pairs[-3:] = [count - 2, count - 1, count - 3]
+    return pairs if count > 1 else [0]
 
 
 def find_device(name: str) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +64,13 @@ def signal() -> Callable[..., torch.Tensor]:
 def example() -> Callable[[str], Path]:
     """Path of an example model that comes with kbbench."""
     return lambda name: recipes_folder() / "models" / f"{name}.py"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """A Dask cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed: kbbench[dask]")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    ) as local:
+        yield local.scheduler_address

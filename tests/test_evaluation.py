@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,15 @@ import pytest
 from kbbench.audit import audit_triple
 from kbbench.channel import parse_channel
 from kbbench.errors import InputError
-from kbbench.evaluation import Beforehand, audited, evaluate, prepare, priced
+from kbbench.evaluation import Beforehand, audited, evaluate, execute, prepare, priced
 from kbbench.metrics import METRICS
 from kbbench.report.page import write_report
 from kbbench.report.rows import price_text, title
 from kbbench.results import Summary
 from kbbench.runner import Runner, read_batch
 from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.make import make_dataset
+from tests.conftest import tiny_recipe
 
 Data = Callable[[str], Dataset]
 Example = Callable[[str], Path]
@@ -204,14 +207,24 @@ def test_the_oracle_s_gap_falls_with_delay(oracle_run: Path) -> None:
     assert gaps["boosted@off"].value == pytest.approx(0.0, abs=0.05)
 
 
-def test_batch_size_and_workers_change_no_score(
-    oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
+def test_batch_size_workers_and_overlap_change_no_score(
+    tmp_path: Path, example: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2, batch_size=3)
-    again = pd.read_parquet(tmp_path / "b" / "scores.parquet")
-    first = pd.read_parquet(oracle_run / "scores.parquet")
-    # Batches of another size may differ in the last bits of float32.
-    pd.testing.assert_frame_equal(again, first, check_exact=False, atol=1e-4)
+    """Five mixtures in batches of 2 and 3, or of 5; models in each process, or in this one."""
+    recipe = tiny_recipe("enhancement")
+    counts = recipe.splits.model_copy(update={"test": 5})
+    recipe = recipe.model_copy(update={"duration_s": 1.0, "splits": counts})
+    data = make_dataset(recipe, tmp_path / "data", workers=1)
+    run(example("oracle"), data, tmp_path / "a", workers=2, batch_size=2)
+    run(example("oracle"), data, tmp_path / "b", workers=1, batch_size=6)
+    monkeypatch.setattr(execute, "OVERLAPPED", ("cpu",))
+    run(example("oracle"), data, tmp_path / "c", workers=2, batch_size=2)
+    first, *others = (pd.read_parquet(tmp_path / name / "scores.parquet") for name in "abc")
+    for again in others:
+        # Batches of another size may differ in the last bits of float32.
+        pd.testing.assert_frame_equal(again, first, check_exact=False, atol=1e-4)
+    texts = [(tmp_path / name / "summary.json").read_text() for name in "ac"]
+    assert texts[0] == texts[1]
 
 
 def test_two_runs_give_the_same_summary_to_the_letter(
@@ -464,3 +477,60 @@ def test_an_empty_split_is_refused(tmp_path: Path, example: Example) -> None:
     data = make_dataset(recipe.model_copy(update={"splits": counts}), tmp_path / "d", workers=1)
     with pytest.raises(InputError, match="no mixture in split test"):
         prepare(example("passthrough"), data.folder, "test", DELAYS)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_gives_the_same_run(
+    cluster: str, tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    data, model = tiny_dataset("separation").folder, tmp_path / "model.py"
+    model.write_text(example("oracle").read_text(encoding="utf-8"), encoding="utf-8")
+    channels = [parse_channel("jitter:mean_ms=24,std_ms=8")]
+    prepared = prepare(model, data, "test", DELAYS, channels, audited=False)
+    evaluate(prepared, tmp_path / "here", 1, batch_size=2)
+    evaluate(prepared, tmp_path / "there", cluster, batch_size=2)
+    names = [
+        "summary.json",
+        "scores.parquet",
+        *(str(path.relative_to(tmp_path / "here")) for path in tmp_path.glob("here/audio/*/*")),
+    ]
+    assert len(names) == 2 + 3 * (1 + 4 * 2)
+    for name in names:
+        here, there = ((tmp_path / run / name).read_bytes() for run in ("here", "there"))
+        assert here == there, name
+    model.write_text(model.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="another run in a worker"):
+        evaluate(prepared, tmp_path / "changed", cluster, batch_size=2)
+    assert not (tmp_path / "changed").exists()
+
+
+@pytest.mark.long
+def test_ten_kills_end_in_the_same_summary(
+    tmp_path: Path, tiny_dataset: Data, example: Example
+) -> None:
+    """SIGKILL at random moments of loading, running, scoring and writing."""
+    data = tiny_dataset("enhancement").folder
+    command = [sys.executable, "-m", "kbbench", "evaluate", str(example("passthrough"))]
+    command += ["--data", str(data), "--split", "test", "--batch-size", "1", "--skip-audit"]
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
+    rng = np.random.default_rng(10)
+    kills = 0
+    while kills < 10:
+        process = subprocess.Popen(
+            [*command, "--out", str(tmp_path / "killed")],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(timeout=float(rng.uniform(2.0, 14.0)))
+            shutil.rmtree(tmp_path / "killed")  # It was done before it could be killed.
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+    subprocess.run([*command, "--out", str(tmp_path / "killed")], check=True, capture_output=True)
+    for name in ("summary.json", "scores.parquet"):
+        whole, killed = ((tmp_path / run / name).read_bytes() for run in ("whole", "killed"))
+        assert whole == killed

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -133,16 +132,6 @@ def test_a_dataset_made_under_kills_is_the_same(tmp_path: Path) -> None:
 
     make_dataset(recipe, tmp_path / "killed", workers=2, progress=kill_all)
     assert contents(tmp_path / "killed") == contents(tmp_path / "calm")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """A Dask cluster of two processes on this machine."""
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed: kbbench[dask]")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
-    ) as local:
-        yield local.scheduler_address
 
 
 @pytest.mark.slow

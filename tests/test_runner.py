@@ -53,7 +53,7 @@ def runner(**parts: Any) -> Runner:
     return Runner(LoadedTriple(Path("model.py"), triple, "0" * 64, {}))
 
 
-def estimates(run: Runner, condition: Condition, size: int = 3) -> Tensor:
+def estimates(run: Runner, condition: Condition, size: int = 4) -> Tensor:
     ((_, values),) = run.run(batch(size), [condition])
     return torch.from_numpy(values)
 
@@ -61,17 +61,19 @@ def estimates(run: Runner, condition: Condition, size: int = 3) -> Tensor:
 @pytest.mark.parametrize("delay", [0, 1, 6, 9, 12])
 def test_the_device_gets_the_hint_of_d_chunks_ago(delay: int) -> None:
     got = estimates(runner(), Condition("b", "boosted", fixed(delay)))[:, 0, 0, ::CHUNK]
-    heard = batch(2).mixture[:, 0, ::CHUNK]
+    heard = batch(4).mixture[:, 0, ::CHUNK]
     expected = torch.zeros_like(heard)
     if delay < CHUNKS:
         expected[:, delay:] = heard[:, : CHUNKS - delay]
     assert torch.equal(got, expected)
 
 
-def test_controls_take_no_hint_or_the_next_mixture_s() -> None:
+def test_controls_take_no_hint_or_a_partner_s() -> None:
     assert not estimates(runner(), Condition("b", "boosted", off(0))).any()
-    other = estimates(runner(), Condition("b", "boosted", fixed(0), other_hints=True))
-    assert torch.equal(other[:, 0], batch(3).mixture[1:])
+    condition = Condition("b", "boosted", fixed(0), other_hints=True)
+    for size, partners in ((2, [1, 0]), (3, [1, 2, 0]), (5, [1, 0, 3, 4, 2])):
+        other = estimates(runner(), condition, size)
+        assert torch.equal(other[:, 0], batch(size).mixture[partners])
 
 
 def test_a_remote_runs_once_for_all_conditions() -> None:
@@ -117,7 +119,7 @@ def test_a_model_cannot_change_what_the_next_one_hears() -> None:
     given = batch()
     conditions = [Condition("small", "small"), Condition("large", "large")]
     (_, _), (_, large) = runner(small=vandal).run(given, conditions)
-    assert torch.equal(torch.from_numpy(large)[:, 0], batch().mixture[:-1])
+    assert torch.equal(torch.from_numpy(large)[:, 0], batch().mixture)
 
 
 def test_a_model_cannot_change_enrollment_or_reference() -> None:
@@ -133,7 +135,7 @@ def test_a_model_cannot_change_enrollment_or_reference() -> None:
     conditions = [Condition("small", "small"), Condition("large", "large")]
     run = runner(small=vandal, large=listener, oracle=True)
     (_, _), (_, large) = run.run(given, conditions)
-    assert torch.equal(torch.from_numpy(large), batch().references[:-1] + 1)
+    assert torch.equal(torch.from_numpy(large), batch().references + 1)
 
 
 def test_a_model_may_hand_out_one_buffer_again_and_again() -> None:
@@ -152,7 +154,7 @@ def test_a_model_may_hand_out_one_buffer_again_and_again() -> None:
     conditions += [Condition(f"b{d}", "boosted", fixed(d)) for d in (0, 3)]
     conditions.append(Condition("large", "large"))
     found = [torch.from_numpy(values) for _, values in run.run(batch(), conditions)]
-    heard = batch().mixture[:-1, None]
+    heard = batch().mixture[:, None]
     for values, expected in zip(found[:3], (heard, 2 * heard, heard), strict=True):
         assert torch.equal(values, expected)
     assert torch.equal(found[4], 2 * heard)
@@ -165,7 +167,7 @@ def test_a_boosted_model_in_one_piece_gets_no_hints() -> None:
 
     run = runner(boosted=lambda delay: Opaque(lambda m, **k: delay + whole(m, **k)))
     got = estimates(run, Condition("b", "boosted", fixed(2)))
-    assert torch.equal(got, 3 * batch(2).mixture[:, None] + 2)
+    assert torch.equal(got, 3 * batch(4).mixture[:, None] + 2)
 
 
 def test_an_oracle_gets_the_reference_and_nobody_else_does() -> None:

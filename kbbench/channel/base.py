@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,7 @@ class Channel:
         never: no hint arrives.
         definition: everything that decides the schedule, for a run's hash: kind, every option,
             and the hash of a file.
+        again: what makes the same channel in another process: a function, and its arguments.
     """
 
     name: str
@@ -46,6 +49,20 @@ class Channel:
     delay_chunks: int
     never: bool = False
     definition: Mapping[str, Option] = field(default_factory=dict)
+    again: tuple[Callable[..., Channel], Mapping[str, Any]] | None = field(
+        default=None, compare=False, repr=False
+    )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Channels are sent as what makes them: a schedule is a function that cannot be sent.
+
+        Raises:
+            TypeError: nobody said what makes it.
+        """
+        if self.again is None:
+            raise TypeError(f"channel {self.name} cannot be sent to another process")
+        make, arguments = self.again
+        return partial(make, **arguments), ()
 
     @property
     def kind(self) -> str:
@@ -103,6 +120,7 @@ def from_latency(
     options: Mapping[str, Option],
     latency_ms: Latencies,
     facts: Mapping[str, Option] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Channel:
     """The channel of a random link.
 
@@ -115,6 +133,7 @@ def from_latency(
         options: all of its options.
         latency_ms: the latency of each hint.
         facts: what else decides the schedule, such as the hash of a file.
+        arguments: with which the factory makes the same channel elsewhere; the options, if None.
 
     Raises:
         InputError: no hint arrives in any of these mixtures.
@@ -134,7 +153,8 @@ def from_latency(
         raise InputError(f"channel {name}: no hint arrives within ten seconds; use off instead")
     typical = int(np.floor(np.median(ages) + 0.5))
     definition = {"channel": kind, **options, **(facts or {})}
-    return Channel(name, schedule, typical, definition=definition)
+    again = (factory, options if arguments is None else arguments)
+    return Channel(name, schedule, typical, definition=definition, again=again)
 
 
 def text(value: Option | Path) -> str:

@@ -39,7 +39,8 @@ def trace(file: Path, remote_ms: float = 0.0) -> Channel:
 
     # The name has no folder in it, and the hash stands for the file: moving it changes no run.
     options: dict[str, Option] = {"file": Path(file).name, "remote_ms": extra_ms}
-    return from_latency(trace, options, latency_ms, {"sha256": times.sha256})
+    arguments = {"file": Path(file).absolute(), "remote_ms": extra_ms}
+    return from_latency(trace, options, latency_ms, {"sha256": times.sha256}, arguments)
 
 
 def _there_and_back(

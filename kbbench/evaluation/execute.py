@@ -6,40 +6,38 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 from kbbench import __version__
-from kbbench.audio import to_pcm, write_flac
 from kbbench.audit import Audit, Effort, audit_triple
 from kbbench.cost import Cost, profile_triple
 from kbbench.cost.hardware import hardware
 from kbbench.evaluation import folder
+from kbbench.evaluation.batches import Outputs, cut, listened
+from kbbench.evaluation.elsewhere import scored_elsewhere
 from kbbench.evaluation.folder import Beforehand
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
-from kbbench.metrics import best_permutation
-from kbbench.pool import Progress, cores, process_map
+from kbbench.pool import Progress, Workers, process_map
 from kbbench.results import MIXTURE, ScoringJob, Summary, score_mixture, summarize
 from kbbench.results.breakdown import break_down, facts_of
 from kbbench.results.price import Price
 from kbbench.results.summary import FORMAT, Honesty, with_improvements
-from kbbench.runner import Batch, Condition, Runner, find_device, read_batch, read_talkers
+from kbbench.runner import Runner, find_device, read_batch
+from kbbench.scenes.dataset import Mixture
 
-MODEL_SHARE = 0.5
-"""Share of the cores that models run on, beside the processes that score: a thread too many is
-far worse than one too few, since small operations wait for the slowest."""
+OVERLAPPED = ("cuda",)
+"""Devices that one process has, while the others score what it makes. On the CPU every process runs
+models as well: a core is never idle, and nothing large is handed over."""
 BEFORE_A_RUN = Effort(longest_s=60.0)
 """The audit of a run is that of ``kbbench audit``, with inputs of up to a minute instead of ten."""
-LISTENED = 3
-"""Mixtures whose sound is kept for the page."""
 
 
 def evaluate(
     run: Run,
     out: Path,
-    workers: int,
+    workers: Workers,
     batch_size: int,
     progress: Progress = lambda done, total: None,
     before: Beforehand | None = None,
@@ -49,7 +47,7 @@ def evaluate(
     Args:
         run: what to run.
         out: a folder: new, empty, or of this very run.
-        workers: processes for the metrics.
+        workers: processes for the metrics, or the address of a Dask scheduler for all of it.
         batch_size: mixtures at a time.
         progress: told after each mixture.
         before: what :func:`audited` and :func:`priced` gave; else the audit is done here, and
@@ -123,86 +121,62 @@ def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -
 def _run_missing(
     run: Run,
     out: Path,
-    workers: int,
+    workers: Workers,
     batch_size: int,
     progress: Progress,
     before: Beforehand,
 ) -> None:
     """Run and score every mixture that has no records yet."""
     todo = [index for index, m in enumerate(run.mixtures) if not folder.has_part(out, m)]
-    mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
-    torch.set_num_threads(max(1, int(MODEL_SHARE * cores())))
-    runner = Runner(run.loaded, find_device(run.device))
     done = len(run.mixtures) - len(todo)
     progress(done, len(run.mixtures))
-    jobs = _jobs(run, runner, todo, batch_size, out, before)
-    for records in process_map(score_mixture, jobs, workers):
-        part = {"hint_bits_per_chunk": runner.hint_bits_per_chunk, "records": records}
-        folder.write_part(out, mixture_by_id[records[0]["mixture"]], part)
+    overlapped = run.device in OVERLAPPED and not isinstance(workers, str)
+    score = _metrics_elsewhere if overlapped else _all_elsewhere
+    for mixture, part in score(run, out, workers, todo, batch_size, before):
+        folder.write_part(out, mixture, part)
         done += 1
         progress(done, len(run.mixtures))
 
 
-def _jobs(
-    run: Run,
-    runner: Runner,
-    todo: Sequence[int],
-    batch_size: int,
-    out: Path,
-    before: Beforehand,
-) -> Iterator[ScoringJob]:
-    """Run the models batch by batch; scoring goes on meanwhile in other processes."""
-    listened = set(np.linspace(0, len(run.mixtures) - 1, LISTENED).round().astype(int).tolist())
-    missing = set(todo)
-    for indices in _batches(todo, batch_size, len(run.mixtures)):
-        successor = (indices[-1] + 1) % len(run.mixtures)
-        batch = read_batch([run.mixtures[index] for index in (*indices, successor)])
-        sources = batch.references.shape[1]
-        unprocessed = batch.mixture[:-1, None].expand(-1, sources, -1, -1).numpy()
-        outputs = [(Condition(MIXTURE, MIXTURE), unprocessed), *runner.run(batch, run.conditions)]
+Parts = Iterator[tuple[Mixture, dict[str, Any]]]
+"""Mixtures and their parts of a run, as they are done."""
+
+
+def _all_elsewhere(
+    run: Run, out: Path, workers: Workers, todo: Sequence[int], batch_size: int, before: Beforehand
+) -> Parts:
+    """Models and metrics in other processes, a batch a job: each core has its own."""
+    for batch in scored_elsewhere(run, todo, batch_size, workers):
         folder.begin(out, run, before)
-        for place, index in enumerate(indices):
-            if index in listened & missing:
-                estimates = {condition.name: values[place] for condition, values in outputs}
-                _keep_audio(run, out, index, batch, place, estimates)
-        for place, index in enumerate(indices):
-            if index not in missing:
-                continue
-            yield ScoringJob(
-                id=run.mixtures[index].id,
-                delays_chunks={condition.name: condition.delay_chunks for condition, _ in outputs},
-                estimates={condition.name: values[place] for condition, values in outputs},
-                references=batch.references[place].numpy(),
-                ordered=run.loaded.triple.task != "separation",
-                talkers=read_talkers(run.mixtures[index]),
-                extras=run.extras,
-            )
+        for item in batch:
+            folder.write_sounds(out, item.index, item.sounds)
+            yield run.mixtures[item.index], _part(item.hint_bits_per_chunk, item.records)
 
 
-def _batches(todo: Sequence[int], batch_size: int, count: int) -> Iterator[list[int]]:
-    """The batches that hold anything to do, cut alike whatever is done: the same last bits."""
-    for number in sorted({index // batch_size for index in todo}):
-        yield list(range(number * batch_size, min((number + 1) * batch_size, count)))
+def _metrics_elsewhere(
+    run: Run, out: Path, workers: Workers, todo: Sequence[int], batch_size: int, before: Beforehand
+) -> Parts:
+    """Models in this process, which has the device; scoring goes on meanwhile in others."""
+    torch.set_num_threads(1)
+    runner = Runner(run.loaded, find_device(run.device))
+    mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
+    missing, kept = set(todo), listened(len(run.mixtures))
+
+    def jobs() -> Iterator[ScoringJob]:
+        for indices in cut(todo, batch_size, len(run.mixtures)):
+            outputs = Outputs.of(run, runner, indices)
+            folder.begin(out, run, before)
+            for index in indices:
+                if index in missing & kept:
+                    folder.write_sounds(out, index, outputs.sounds(index))
+            yield from (outputs.job(index) for index in indices if index in missing)
+
+    for records in process_map(score_mixture, jobs(), workers):
+        yield mixture_by_id[records[0]["mixture"]], _part(runner.hint_bits_per_chunk, records)
 
 
-def _keep_audio(
-    run: Run, out: Path, index: int, batch: Batch, place: int, estimates: dict[str, Any]
-) -> None:
-    """Write what the page lets one hear, estimates in the order of the references."""
-    audio = out / "audio" / f"{index:05d}"
-    audio.mkdir(parents=True, exist_ok=True)
-    references = batch.references[place]
-    write_flac(audio / "mixture.flac", to_pcm(batch.mixture[place].numpy()))
-    signals = {"reference": references.numpy()}
-    for label in ("small", f"boosted@{run.headline}", "large"):
-        values = torch.from_numpy(estimates[label])
-        order = tuple(range(len(references)))
-        if run.loaded.triple.task == "separation":
-            order = best_permutation(values, references)
-        signals[label.partition("@")[0]] = values[list(order)].numpy()
-    for label, sources in signals.items():
-        for number, source in enumerate(sources):
-            write_flac(audio / f"{label}-{number}.flac", to_pcm(source))
+def _part(hint_bits_per_chunk: int, records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"hint_bits_per_chunk": hint_bits_per_chunk, "records": records}
 
 
 def _summary(

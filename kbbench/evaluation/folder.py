@@ -15,12 +15,14 @@ summary.json     the figures
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from kbbench.audio import Pcm, write_flac
 from kbbench.audit import Audit
 from kbbench.cost import Cost
 from kbbench.errors import InputError, one_line
@@ -125,6 +127,14 @@ def read_part(out: Path, mixture: Mixture) -> dict[str, Any]:
 def write_part(out: Path, mixture: Mixture, part: dict[str, Any]) -> None:
     """Keep a mixture's records."""
     write_text(_part(out, mixture), json.dumps(part))
+
+
+def write_sounds(out: Path, index: int, sounds: Mapping[str, Pcm]) -> None:
+    """Keep what the page plays of a mixture."""
+    audio = out / "audio" / f"{index:05d}"
+    for name, pcm in sounds.items():
+        audio.mkdir(parents=True, exist_ok=True)
+        write_flac(audio / f"{name}.flac", pcm)
 
 
 def _part(out: Path, mixture: Mixture) -> Path:

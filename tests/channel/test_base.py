@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kbbench.channel import NO_HINT, Channel, fixed, gilbert_elliott, jitter, newest, off
+from kbbench.channel import (
+    NO_HINT,
+    Channel,
+    fixed,
+    gilbert_elliott,
+    jitter,
+    newest,
+    off,
+    parse_channel,
+)
 from kbbench.errors import InputError
 
 LATENCIES = st.lists(
@@ -87,3 +100,15 @@ def test_the_typical_delay_is_the_rounded_median_age() -> None:
 def test_a_link_that_delivers_nothing_is_refused() -> None:
     with pytest.raises(InputError, match=r"jitter:mean_ms=20000,std_ms=0: no hint arrives"):
         jitter(20_000, 0)
+
+
+def test_a_channel_is_the_same_in_another_process(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("time_ms,rtt_ms\n0,48\n5,44\n")
+    texts = ["jitter:mean_ms=48,std_ms=16", "gilbert-elliott:to_bad=0.1,to_good=0.2"]
+    for text in (*texts, f"trace:file={tmp_path / 't.csv'}"):
+        channel = parse_channel(text)
+        sent = pickle.loads(pickle.dumps(channel))
+        assert sent == replace(channel, schedule=sent.schedule)
+        assert (sent.seen_by("a", 300) == channel.seen_by("a", 300)).all()
+    with pytest.raises(TypeError, match="by-hand cannot be sent"):
+        pickle.dumps(Channel("by-hand", lambda chunks, stream: np.zeros(chunks, np.int64), 0))
