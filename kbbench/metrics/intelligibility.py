@@ -2,7 +2,7 @@
 
 Everything that decides a value is pystoi's: its resampling, its third-octave bands, its constants.
 pystoi adds random numbers of 2e-16 before it divides; here the smallest number is added to what is
-divided by, so the same signals always give the same value, and a band that holds nothing counts 0.
+divided by, so nothing is random, and a band that holds nothing counts 0.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def test_every_metric_says_how_to_read_it() -> None:
         assert (metric.ear is None) != (metric.ears is None)
         assert metric_of(name) is metric_of(f"{name}_i") is metric
     lower = {name for name, metric in KNOWN.items() if metric.better == "lower"}
-    assert lower == {"ild_error_db", "itd_error_us", "wrong_talker"}
+    assert lower == {"ild_error_db", "itd_error_us", "wrong_talker", "wer"}
 
 
 def test_a_score_is_a_value_or_a_reason() -> None:
