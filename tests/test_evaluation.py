@@ -489,7 +489,7 @@ def test_a_cluster_gives_the_same_run(
     model.write_text(example("oracle").read_text(encoding="utf-8"), encoding="utf-8")
     channels = [parse_channel("jitter:mean_ms=24,std_ms=8")]
     prepared = prepare(model, data, "test", DELAYS, channels, audited=False)
-    evaluate(prepared, tmp_path / "here", 1, batch_size=2)
+    evaluate(prepared, tmp_path / "here", workers=2, batch_size=2)
     evaluate(prepared, tmp_path / "there", cluster, batch_size=2)
     names = [
         "summary.json",

@@ -64,8 +64,8 @@ def test_a_run_is_marked_everywhere(
         assert "hints inside the model" in table
     summary = Summary.model_validate_json((runs[0] / "summary.json").read_text())
     assert summary.honesty.mark == f"not audited, does not rank; {MARK}"
-    assert summary.triple["opaque_link"] is True
-    assert summary.triple["hint_kbit_per_s"] is None
+    assert summary.triple.opaque_link is True
+    assert summary.triple.hint_kbit_per_s is None
     names = [item.condition for item in summary.conditions]
     assert names == ["mixture", "small", "large", "boosted@0", "boosted@3", "boosted@6"]
     page = (runs[0] / "report.html").read_text()
