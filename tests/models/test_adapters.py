@@ -14,7 +14,7 @@ from torch import nn
 
 from kbbench.channel import fixed, jitter
 from kbbench.errors import ModelError
-from kbbench.models import Opaque, joint, load_weights, plain
+from kbbench.models import Opaque, exported, joint, load_weights, plain
 from kbbench.models.adapters.onnx import external_files
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.runner import Batch, Condition, Runner
@@ -151,6 +151,16 @@ def test_weights_beside_an_onnx_file_name_the_run(folder: Path, tmp_path: Path) 
     old, new = (loaded.files_sha256([6]) for loaded in (before, after))
     assert [name for name in old if old[name] != new[name]] == ["device.bin"]
     assert not torch.equal(run(before)["boosted@3"], run(after)["boosted@3"])
+
+
+def test_a_file_for_one_mixture_takes_them_one_by_one(tmp_path: Path) -> None:
+    network, heard = Told().eval(), batch().mixture
+    axes = {"mixture": {2: torch.export.Dim.AUTO}}
+    program = torch.export.export(network, (heard[:1],), dynamic_shapes=axes)
+    torch.export.save(program, tmp_path / "one.pt2")
+    estimates, hints = exported(tmp_path / "one.pt2", one_by_one=True)(heard)
+    torch.testing.assert_close(estimates, network(heard)[0])
+    torch.testing.assert_close(hints, network(heard)[1])
 
 
 def test_inputs_that_a_file_does_not_have_are_not_fed(folder: Path) -> None:
