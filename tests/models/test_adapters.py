@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from kbbench.channel import fixed, jitter
+from kbbench.channel import fixed, gilbert_elliott, jitter, off, parse_channel
 from kbbench.errors import ModelError
 from kbbench.models import Opaque, exported, joint, load_weights, plain
 from kbbench.models.adapters.onnx import external_files
@@ -25,7 +25,9 @@ CONDITIONS = [
     Condition("small", "small"),
     Condition("large", "large"),
     Condition("boosted@3", "boosted", fixed(3)),
+    Condition("boosted@off", "boosted", off(3)),
     Condition("boosted@jitter", "boosted", jitter(24, 8)),
+    Condition("boosted@loss", "boosted", gilbert_elliott(to_bad=0.1, to_good=0.3)),
     Condition("boosted@other-hints", "boosted", fixed(3), other_hints=True),
 ]
 ADAPTERS = ["torchscript", "exported", pytest.param("onnx", marks=pytest.mark.slow)]
@@ -74,7 +76,11 @@ def batch() -> Batch:
 
 
 def run(loaded: LoadedTriple) -> dict[str, torch.Tensor]:
-    outputs = Runner(loaded).run(batch(), CONDITIONS)
+    """Under every condition, and through every kind of link."""
+    trace = loaded.path.parent / "link.csv"
+    trace.write_text("time_ms,rtt_ms\n0,24\n40,\n60,56\n")
+    traced = Condition("boosted@trace", "boosted", parse_channel(f"trace:file={trace}"))
+    outputs = Runner(loaded).run(batch(), [*CONDITIONS, traced])
     return {condition.name: torch.from_numpy(values) for condition, values in outputs}
 
 
