@@ -12,9 +12,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from kbbench.channel import fixed, jitter
+from kbbench.channel import fixed, gilbert_elliott, jitter, off, parse_channel
 from kbbench.errors import ModelError
-from kbbench.models import Opaque, joint, load_weights, plain
+from kbbench.models import Opaque, exported, joint, load_weights, plain
 from kbbench.models.adapters.onnx import external_files
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.runner import Batch, Condition, Runner
@@ -25,7 +25,9 @@ CONDITIONS = [
     Condition("small", "small"),
     Condition("large", "large"),
     Condition("boosted@3", "boosted", fixed(3)),
+    Condition("boosted@off", "boosted", off(3)),
     Condition("boosted@jitter", "boosted", jitter(24, 8)),
+    Condition("boosted@loss", "boosted", gilbert_elliott(to_bad=0.1, to_good=0.3)),
     Condition("boosted@other-hints", "boosted", fixed(3), other_hints=True),
 ]
 ADAPTERS = ["torchscript", "exported", pytest.param("onnx", marks=pytest.mark.slow)]
@@ -74,7 +76,11 @@ def batch() -> Batch:
 
 
 def run(loaded: LoadedTriple) -> dict[str, torch.Tensor]:
-    outputs = Runner(loaded).run(batch(), CONDITIONS)
+    """Under every condition, and through every kind of link."""
+    trace = loaded.path.parent / "link.csv"
+    trace.write_text("time_ms,rtt_ms\n0,24\n40,\n60,56\n")
+    traced = Condition("boosted@trace", "boosted", parse_channel(f"trace:file={trace}"))
+    outputs = Runner(loaded).run(batch(), [*CONDITIONS, traced])
     return {condition.name: torch.from_numpy(values) for condition, values in outputs}
 
 
@@ -151,6 +157,16 @@ def test_weights_beside_an_onnx_file_name_the_run(folder: Path, tmp_path: Path) 
     old, new = (loaded.files_sha256([6]) for loaded in (before, after))
     assert [name for name in old if old[name] != new[name]] == ["device.bin"]
     assert not torch.equal(run(before)["boosted@3"], run(after)["boosted@3"])
+
+
+def test_a_file_for_one_mixture_takes_them_one_by_one(tmp_path: Path) -> None:
+    network, heard = Told().eval(), batch().mixture
+    axes = {"mixture": {2: torch.export.Dim.AUTO}}
+    program = torch.export.export(network, (heard[:1],), dynamic_shapes=axes)
+    torch.export.save(program, tmp_path / "one.pt2")
+    estimates, hints = exported(tmp_path / "one.pt2", one_by_one=True)(heard)
+    torch.testing.assert_close(estimates, network(heard)[0])
+    torch.testing.assert_close(hints, network(heard)[1])
 
 
 def test_inputs_that_a_file_does_not_have_are_not_fed(folder: Path) -> None:

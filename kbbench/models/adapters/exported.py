@@ -12,16 +12,16 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from kbbench.errors import ModelError, one_line
-from kbbench.models.adapters.inputs import MIXTURE, check_names, feed
+from kbbench.models.adapters.inputs import MIXTURE, check_names, feed, run_rows
 from kbbench.models.sources import read_file
 
 
 class Exported(nn.Module):
     """An exported program, fed by the names of its inputs; it is as it was exported."""
 
-    def __init__(self, program: ExportedProgram, what: str) -> None:
+    def __init__(self, program: ExportedProgram, what: str, one_by_one: bool) -> None:
         super().__init__()
-        self.what = what
+        self.what, self.one_by_one = what, one_by_one
         self.network = program.module()
         for module in self.modules():
             module.training = False  # eval() is not for exported programs
@@ -38,18 +38,22 @@ class Exported(nn.Module):
         inputs = {**given, MIXTURE: mixture}
         needed = [n for n in (*self._positional, *self._named) if n not in self._empty]
         fed: dict[str, Any] = {**dict.fromkeys(self._empty), **feed(self.what, needed, inputs)}
+        return run_rows(self._run, fed, self.one_by_one)
+
+    def _run(self, fed: dict[str, Any]) -> Any:
         positional = [fed[name] for name in self._positional]
         return self.network(*positional, **{name: fed[name] for name in self._named})
 
 
-def exported(path: str | Path) -> Exported:
+def exported(path: str | Path, one_by_one: bool = False) -> Exported:
     """Load a file that ``torch.export.save`` wrote.
 
-    Export it in evaluation mode, with the numbers of mixtures, samples and chunks dynamic.
+    Export it in evaluation mode, with the numbers of samples and chunks dynamic.
 
     Args:
         path: relative to the user's file, or absolute. Its inputs are ``mixture``, and any of
             enrollment, hints, seen_mask and age; what it does not have it is not given.
+        one_by_one: the number of mixtures is not dynamic, but one.
 
     Raises:
         ModelError: no such file, not an exported program, or inputs of other names.
@@ -62,7 +66,7 @@ def exported(path: str | Path) -> Exported:
             f"{path}: no exported program ({one_line(error)[:120]}); write it with "
             "torch.export.save"
         ) from error
-    return Exported(program, str(path))
+    return Exported(program, str(path), one_by_one)
 
 
 def _inputs(program: ExportedProgram) -> tuple[list[str], list[str], set[str]]:

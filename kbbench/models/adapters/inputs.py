@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import torch
 
 from kbbench.errors import ModelError
 
@@ -51,6 +53,25 @@ def feed(what: str, names: Iterable[str], given: Mapping[str, Any]) -> dict[str,
             "and enrollment in target speech alone; export a model without them for this part"
         )
     return {name: given[name] for name in names}
+
+
+def run_rows(run: Callable[[dict[str, Any]], Any], inputs: dict[str, Any], alone: bool) -> Any:
+    """Run a network on all mixtures at once, or on each alone where it was exported for one.
+
+    Args:
+        run: from inputs to estimates, or (estimates, hints).
+        inputs: by name, (B, ...) or None.
+        alone: one mixture at a time.
+    """
+    if not alone:
+        return run(inputs)
+    rows = [
+        run({name: None if v is None else v[row : row + 1] for name, v in inputs.items()})
+        for row in range(len(inputs[MIXTURE]))
+    ]
+    if isinstance(rows[0], tuple):
+        return tuple(torch.cat(parts) for parts in zip(*rows, strict=True))
+    return torch.cat(rows)
 
 
 def takes(function: Any, name: str) -> bool:

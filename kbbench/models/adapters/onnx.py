@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from kbbench.errors import ModelError, one_line
-from kbbench.models.adapters.inputs import MIXTURE, check_names, feed
+from kbbench.models.adapters.inputs import MIXTURE, check_names, feed, run_rows
 from kbbench.models.sources import locate, read_file
 
 TYPES = {
@@ -34,8 +34,8 @@ class Onnx:
     uncounted = "computed by ONNX Runtime, where torch counts nothing"
     """Why :mod:`kbbench.cost` has no MACs of it."""
 
-    def __init__(self, session: Any, what: str) -> None:
-        self.session, self.what = session, what
+    def __init__(self, session: Any, what: str, one_by_one: bool) -> None:
+        self.session, self.what, self.one_by_one = session, what, one_by_one
         self._types = {entry.name: entry.type for entry in session.get_inputs()}
         check_names(what, self._types, self._types)
         if strange := [kind for kind in self._types.values() if kind not in TYPES]:
@@ -46,24 +46,28 @@ class Onnx:
     def __call__(self, mixture: Tensor, **given: Tensor | None) -> Any:
         """Mixture (B, C, T) to its outputs: estimates, or (estimates, hints)."""
         inputs = feed(self.what, self._types, {**given, MIXTURE: mixture})
+        return run_rows(self._run, inputs, self.one_by_one)
+
+    def _run(self, inputs: dict[str, Any]) -> Any:
         arrays = {
             name: value.detach().cpu().numpy().astype(TYPES[self._types[name]])
             for name, value in inputs.items()
         }
         outputs = self.session.run(None, arrays)
-        tensors = tuple(torch.from_numpy(array).to(mixture.device) for array in outputs)
+        tensors = tuple(torch.from_numpy(array).to(inputs[MIXTURE].device) for array in outputs)
         return tensors[0] if len(tensors) == 1 else tensors
 
 
-def onnx(path: str | Path) -> Onnx:
+def onnx(path: str | Path, one_by_one: bool = False) -> Onnx:
     """Load an ONNX file; needs ``pip install 'kbbench[onnx]'``.
 
-    Export it with the numbers of mixtures, samples and chunks dynamic. The first output is the
+    Export it with the numbers of samples and chunks dynamic. The first output is the
     estimates; a remote's second one is the hints.
 
     Args:
         path: relative to the user's file, or absolute. Its inputs are ``mixture``, and any of
             enrollment, hints, seen_mask and age; what it does not have it is not given.
+        one_by_one: the number of mixtures is not dynamic, but one.
 
     Raises:
         ModelError: no such file, no ONNX Runtime, not a model for it, or inputs of other names.
@@ -87,7 +91,7 @@ def onnx(path: str | Path) -> Onnx:
         raise ModelError(
             f"{path}: ONNX Runtime cannot load it ({one_line(error)[:160]})"
         ) from error
-    return Onnx(session, str(path))
+    return Onnx(session, str(path), one_by_one)
 
 
 def external_files(model: bytes) -> list[str]:
