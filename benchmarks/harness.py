@@ -6,7 +6,9 @@
 - ``L + S + 7 B``: one pass each of large and small, seven of the boosted device; nothing else.
 - ``streaming``: what :mod:`kbbench.streaming` adds to the steps of the models themselves.
 
-    python benchmarks/harness.py [--mixtures 4] [--seconds 5] [--rounds 3]
+All on one thread.
+
+    python benchmarks/harness.py [--mixtures 2] [--seconds 5] [--rounds 3]
 
 Networks are those of ``kbbench.baselines`` with random weights. Estimates of loop and harness are
 compared bit by bit; the program fails where they differ.
@@ -15,10 +17,14 @@ compared bit by bit; the program fails where they differ.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
 
 import torch
 from torch import Tensor
@@ -99,7 +105,6 @@ def streaming_ms(triple: Triple, seconds: float) -> tuple[float, float]:
     heard = mixtures(1, seconds).mixture
     chunks = chunk_count(heard.shape[-1])
     boosted = triple.boosted_at(6)
-    torch.set_num_threads(1)
     added = []
     for run in (
         lambda: stream_alone(triple.small, heard, triple.lookahead),
@@ -122,10 +127,11 @@ def streaming_ms(triple: Triple, seconds: float) -> tuple[float, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mixtures", type=int, default=4)
+    parser.add_argument("--mixtures", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    torch.set_num_threads(1)
     triple = untrained(TASK)
     batch = mixtures(given.mixtures, given.seconds)
     loop_s, ours_s, bound_s = [], [], []

@@ -81,6 +81,10 @@ def stream_boosted(
         ModelError: one has no streaming form, raised, or broke the contract.
     """
     schedule = _checked(seen, mixture)
+    ages = torch.from_numpy(
+        np.where(schedule == NO_HINT, NO_HINT, np.arange(schedule.shape[1]) - schedule)
+    )
+    ages = ages.to(mixture.device).T.contiguous()
     device = _Stepper("device", boosted.device, mixture, enrollment)
     remote = _Stepper("remote", boosted.remote, mixture, enrollment)
     sent: list[Tensor] = []
@@ -92,8 +96,8 @@ def stream_boosted(
                 "remote: step returned no hint, expected (estimate, hint (B, ...), state)"
             )
         sent.append(hint.to(hint_dtype).to(torch.float32))
-        arrived, age = _arrived(sent, schedule[:, k], k)
-        estimates.append(device.step(frame, hint=arrived, age=age)[0])
+        arrived = _arrived(sent, schedule[:, k].tolist())
+        estimates.append(device.step(frame, hint=arrived, age=ages[k].clone())[0])
     return Streamed(_joined(estimates, mixture), np.array(device.taken_s), np.array(remote.taken_s))
 
 
@@ -108,10 +112,10 @@ def frames(mixture: Tensor, lookahead: int) -> Iterator[Tensor]:
         K frames (B, C, 128 + lookahead), each a copy.
     """
     samples = mixture.shape[-1]
-    for start in range(0, chunk_count(samples) * CHUNK, CHUNK):
-        end = start + CHUNK + lookahead
-        heard = mixture[..., start : min(end, samples)]
-        yield torch.nn.functional.pad(heard, (0, end - start - heard.shape[-1])).clone()
+    end = chunk_count(samples) * CHUNK
+    heard = torch.nn.functional.pad(mixture, (0, end + lookahead - samples))
+    for start in range(0, end, CHUNK):
+        yield heard[..., start : start + CHUNK + lookahead].clone()
 
 
 class _Stepper:
@@ -169,12 +173,13 @@ def _checked(seen: Seen, mixture: Tensor) -> Seen:
     return np.broadcast_to(seen, (batch, chunks))
 
 
-def _arrived(sent: list[Tensor], index: Seen, k: int) -> tuple[Tensor, Tensor]:
-    """The hints (B, ...) of these places, zeros where there is none, and their ages (B,)."""
-    nothing = torch.zeros_like(sent[k][0])
-    hint = torch.stack([sent[i][b] if i != NO_HINT else nothing for b, i in enumerate(index)])
-    age = torch.from_numpy(np.where(index == NO_HINT, NO_HINT, k - index))
-    return hint, age.to(hint.device)
+def _arrived(sent: list[Tensor], index: list[int]) -> Tensor:
+    """The hints (B, ...) of these places, zeros where there is none; a copy."""
+    first = index[0]
+    if index.count(first) == len(index):
+        return torch.zeros_like(sent[-1]) if first == NO_HINT else sent[first].clone()
+    nothing = torch.zeros_like(sent[-1][0])
+    return torch.stack([sent[i][b] if i != NO_HINT else nothing for b, i in enumerate(index)])
 
 
 def _joined(estimates: list[Tensor], mixture: Tensor) -> Tensor:

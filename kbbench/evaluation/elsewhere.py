@@ -109,7 +109,7 @@ def scored_elsewhere(
 def score_batch(job: BatchJob) -> list[Scored]:
     """Run and score a batch, on one thread."""
     torch.set_num_threads(1)
-    run, runner = _opened(job.order)
+    run, runner = opened(job.order)
     outputs = Outputs.of(run, runner, job.indices)
     return [
         Scored(
@@ -126,7 +126,12 @@ _OPEN: dict[str, tuple[Run, Runner]] = {}
 """The run that this process works on, by hash: a model is loaded once, not for every batch."""
 
 
-def _opened(order: Order) -> tuple[Run, Runner]:
+def opened(order: Order) -> tuple[Run, Runner]:
+    """The run of an order in this process, and what runs its models.
+
+    Raises:
+        InputError: it is another run here.
+    """
     if order.run_sha256 not in _OPEN:
         run = prepare(
             order.model,

@@ -1,0 +1,131 @@
+"""A whole run beside its two floors, models alone and metrics alone, on the same processes.
+
+    python benchmarks/whole_run.py [MODEL ...] [--mixtures 12] [--workers 2]
+
+MODEL is a file as `kbbench evaluate` takes it; `baselines` stands for the networks of
+``kbbench.baselines`` with random weights. Everybody works on the test mixtures of 5 s of a small
+`mini-enhancement`, seven delays and controls. Times leave out audit and cost; processes have begun
+and loaded what they need before the clock does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import torch
+
+from kbbench.evaluation import Run, evaluate, prepare
+from kbbench.evaluation.batches import Outputs, cut
+from kbbench.evaluation.elsewhere import BatchJob, Order, opened
+from kbbench.pool import cores, process_map
+from kbbench.resources import recipes_folder
+from kbbench.results import ScoringJob, score_mixture
+from kbbench.runner import Runner
+from kbbench.scenes.make import make_dataset
+from kbbench.scenes.recipe import load_recipe
+from kbbench.units import OFFICIAL_DELAYS
+
+BATCH = 2
+BASELINES = """
+from kbbench.baselines.triples import untrained
+
+
+def triple():
+    return untrained("enhancement")
+"""
+
+
+def only_models(job: BatchJob) -> int:
+    """Run a batch and throw it away."""
+    torch.set_num_threads(1)
+    run, runner = opened(job.order)
+    Outputs.of(run, runner, job.indices)
+    return len(job.indices)
+
+
+def only_metrics(job: ScoringJob) -> int:
+    """Score a mixture and throw it away."""
+    torch.set_num_threads(1)
+    return len(score_mixture(job))
+
+
+def timed(function: Callable[[Any], int], jobs: Iterable[Any], workers: int) -> float:
+    """Seconds of all jobs but the first of each process, scaled up to all."""
+    jobs = list(jobs)
+    results = process_map(function, jobs, workers)
+    for _ in range(workers):
+        next(results)
+    started = time.perf_counter()
+    rest = sum(1 for _ in results)
+    return (time.perf_counter() - started) * len(jobs) / rest
+
+
+def measure(run: Run, workers: int) -> tuple[float, float, float]:
+    """Seconds of models alone, of metrics alone, and of the whole run."""
+    indices = list(range(len(run.mixtures)))
+    batches = list(cut(indices, BATCH, len(indices)))
+    order = Order.of(run)
+    nothing: frozenset[int] = frozenset()
+    orders = [
+        BatchJob(run.mixtures[b[0]].id, order, tuple(b), frozenset(b), nothing) for b in batches
+    ]
+    models_s = timed(only_models, orders, workers)
+    runner = Runner(run.loaded)
+    torch.set_num_threads(1)
+    outputs = (Outputs.of(run, runner, batch) for batch in batches)
+    jobs = [made.job(index) for made in outputs for index in made.indices]
+    metrics_s = timed(only_metrics, jobs, workers)
+    ends: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        evaluate(
+            run,
+            Path(folder) / "run",
+            workers,
+            BATCH,
+            lambda done, total: ends.append(time.perf_counter()) if done else None,
+        )
+    first = workers * BATCH  # in flight while processes start
+    whole_s = (ends[-1] - ends[first - 1]) * len(indices) / (len(indices) - first)
+    return models_s, metrics_s, whole_s
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", default=["wiener", "baselines"])
+    parser.add_argument("--mixtures", type=int, default=12)
+    parser.add_argument("--workers", type=int, default=cores())
+    given = parser.parse_args()
+    print("| triple | models alone s | metrics alone s | whole run s | over the slower floor |")
+    print("|---|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = load_recipe("mini-enhancement")
+        counts = {"train": 1, "validation": 1, "test": given.mixtures}
+        recipe = recipe.model_copy(update={"splits": recipe.splits.model_copy(update=counts)})
+        data = make_dataset(recipe, Path(folder) / "data", given.workers)
+        for name in given.models:
+            model = recipes_folder() / "models" / f"{name}.py"
+            if name == "baselines":
+                model = Path(folder) / "baselines.py"
+                model.write_text(BASELINES, encoding="utf-8")
+            model = model if model.is_file() else Path(name)
+            run = prepare(model, data.folder, "test", OFFICIAL_DELAYS, audited=False)
+            models_s, metrics_s, whole_s = measure(run, given.workers)
+            ratio = whole_s / max(models_s, metrics_s)
+            print(
+                f"| {name} | {models_s:.1f} | {metrics_s:.1f} | {whole_s:.1f} | {ratio:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
