@@ -169,6 +169,19 @@ def test_a_file_for_one_mixture_takes_them_one_by_one(tmp_path: Path) -> None:
     torch.testing.assert_close(hints, network(heard)[1])
 
 
+@pytest.mark.parametrize("samples", [1, 127, 128, 300, 5000])
+def test_an_exported_program_takes_any_length(samples: int, folder: Path) -> None:
+    device: Any = load_triple(export("exported", folder), None).boosted_at(6).models[0]
+    network = load_weights(Hinted(), folder / "device.safetensors")
+    mixture, chunks = batch().mixture[..., :samples], -(-samples // 128)
+    told = {
+        "hints": torch.rand(4, chunks, networks.HINTS),
+        "seen_mask": torch.ones(4, chunks, dtype=torch.bool),
+        "age": torch.zeros(4, chunks, dtype=torch.int64),
+    }
+    torch.testing.assert_close(device(mixture, **told), network(mixture, **told))
+
+
 def test_inputs_that_a_file_does_not_have_are_not_fed(folder: Path) -> None:
     loaded = load_triple(export("torchscript", folder), None)
     mixture, small = batch().mixture, loaded.triple.small

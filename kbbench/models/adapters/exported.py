@@ -14,6 +14,7 @@ from torch.export.graph_signature import InputKind
 from kbbench.errors import ModelError, one_line
 from kbbench.models.adapters.inputs import MIXTURE, check_names, feed, run_rows
 from kbbench.models.sources import read_file
+from kbbench.units import CHUNK, chunk_count
 
 
 class Exported(nn.Module):
@@ -38,7 +39,11 @@ class Exported(nn.Module):
         inputs = {**given, MIXTURE: mixture}
         needed = [n for n in (*self._positional, *self._named) if n not in self._empty]
         fed: dict[str, Any] = {**dict.fromkeys(self._empty), **feed(self.what, needed, inputs)}
-        return run_rows(self._run, fed, self.one_by_one)
+        samples, chunks = mixture.shape[-1], chunk_count(mixture.shape[-1])
+        output = run_rows(self._run, _whole(fed, samples, chunks), self.one_by_one)
+        if isinstance(output, tuple) and len(output) == 2:
+            return output[0][..., :samples], output[1][:, :chunks]
+        return output[..., :samples]
 
     def _run(self, fed: dict[str, Any]) -> Any:
         positional = [fed[name] for name in self._positional]
@@ -48,7 +53,8 @@ class Exported(nn.Module):
 def exported(path: str | Path, one_by_one: bool = False) -> Exported:
     """Load a file that ``torch.export.save`` wrote.
 
-    Export it in evaluation mode, with the numbers of samples and chunks dynamic.
+    Export it in evaluation mode, from an example of some whole chunks, with the numbers of samples
+    and chunks dynamic. It is run on whole chunks, two or more, whatever it hears.
 
     Args:
         path: relative to the user's file, or absolute. Its inputs are ``mixture``, and any of
@@ -67,6 +73,23 @@ def exported(path: str | Path, one_by_one: bool = False) -> Exported:
             "torch.export.save"
         ) from error
     return Exported(program, str(path), one_by_one)
+
+
+def _whole(fed: dict[str, Any], samples: int, chunks: int) -> dict[str, Any]:
+    """Inputs of whole chunks, two or more: a program may hold for such lengths alone.
+
+    ``torch.export`` takes 0 and 1 for constants, and keeps the branch that a comparison of lengths
+    took. After the mixture comes silence, as in the last frame of a stream; no hint has arrived.
+    """
+    more = max(chunks, 2) - chunks
+    filled = dict(fed)
+    for name, empty in {"hints": 0, "seen_mask": False, "age": -1}.items():
+        value = fed.get(name)
+        if value is not None and more:
+            filled[name] = torch.cat([value, torch.full_like(value[:, :more], empty)], dim=1)
+    room = (chunks + more) * CHUNK - samples
+    filled[MIXTURE] = nn.functional.pad(fed[MIXTURE], (0, room))
+    return filled
 
 
 def _inputs(program: ExportedProgram) -> tuple[list[str], list[str], set[str]]:
