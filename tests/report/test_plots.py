@@ -83,6 +83,8 @@ def test_every_run_has_a_line_of_gaps_and_its_points_of_cost() -> None:
         assert run.name in gaps
         assert f"{run.name}, small" in costs and f"{run.name}, boosted@6" in costs
     assert gaps == gap_svg(runs) and costs == cost_svg(runs)
-    assert "run $_0" not in cost_svg([FinishedRun("run $_0", base, pd.DataFrame())])
+    assert cost_svg([FinishedRun("no cost", base, pd.DataFrame())]) == ""
+    gapless = base.model_copy(update={"gap_closed": {}})
+    assert gap_svg([FinishedRun("no gap", gapless, pd.DataFrame())]) == ""
     assert runs[0].summary.mark == "not audited, does not rank"
     assert "1.5 x the small model" in runs[1].summary.mark

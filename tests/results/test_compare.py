@@ -138,7 +138,7 @@ def test_the_command_shows_a_table(finished: Callable[[str], Path]) -> None:
     assert "3/3" in result.output
 
 
-def test_runs_have_a_page_with_both_plots(finished: Callable[[str], Path], tmp_path: Path) -> None:
+def test_runs_have_a_page(finished: Callable[[str], Path], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     command = [
         "compare",
@@ -150,8 +150,14 @@ def test_runs_have_a_page_with_both_plots(finished: Callable[[str], Path], tmp_p
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     text = page.read_text(encoding="utf-8")
-    assert text.count("<svg") == 2
-    for said in ("Gap closed over delay", "oracle: a bound", "second is better", "boosted@6"):
+    assert text.count("<svg") == 1
+    for said in (
+        "Runs without MACs",
+        "Gap closed over delay",
+        "oracle: a bound",
+        "second is better",
+        "boosted@6",
+    ):
         assert said in text
     again = CliRunner().invoke(main, command)
     assert again.exit_code == 2 and "is there already" in again.stderr

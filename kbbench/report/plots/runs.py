@@ -15,7 +15,10 @@ MARKERS = "osD^vP*X"
 
 
 def gap_svg(runs: Sequence[FinishedRun]) -> str:
-    """Gap closed in percent over the delay of hints, a line a run, with confidence bands."""
+    """Gap closed in percent over the delay of hints, a line a run, with confidence bands.
+
+    Empty where no run has a gap to close.
+    """
     canvas, axes = blank("delay of hints in ms", "gap closed in %")
     ticks: set[float] = set()
     for number, run in enumerate(runs):
@@ -34,15 +37,16 @@ def gap_svg(runs: Sequence[FinishedRun]) -> str:
     axes.axhline(100, color="#6b7280", linestyle="--", linewidth=1)
     axes.axhline(0, color="#6b7280", linestyle="--", linewidth=1)
     axes.set_xticks(sorted(ticks))
-    if ticks:
-        legend(axes)
+    if not ticks:
+        return ""
+    legend(axes)
     return svg_text(canvas)
 
 
 def cost_svg(runs: Sequence[FinishedRun]) -> str:
     """SI-SDR improvement over MACs on the device: small and boosted of each run, joined.
 
-    Runs without a measured cost are left out.
+    Runs without MACs there are left out; empty where that leaves none.
     """
     canvas, axes = blank("million MACs a chunk on the device", "SI-SDR improvement in dB")
     drawn = 0
@@ -64,9 +68,10 @@ def cost_svg(runs: Sequence[FinishedRun]) -> str:
                 linestyle="",
                 label=plain(f"{run.name}, {model}"),
             )
-    if drawn:
-        axes.set_xscale("log")
-        legend(axes)
+    if not drawn:
+        return ""
+    axes.set_xscale("log")
+    legend(axes)
     return svg_text(canvas)
 
 
