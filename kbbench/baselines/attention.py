@@ -114,10 +114,10 @@ def look_back(query: Tensor, keys: Tensor, values: Tensor, valid: Tensor) -> Ten
     span = block + WINDOW - 1
     queries = nn.functional.pad(query, (0, 0, 0, spare))
     queries = queries.reshape(*query.shape[:2], -1, block, query.shape[-1])
-    keys = nn.functional.pad(keys, (0, 0, 0, spare)).unfold(2, span, block)  # (B, H, N, E, span)
+    keys = _windows(nn.functional.pad(keys, (0, 0, 0, spare)), 2, span, block)  # (B, H, N, E, span)
     # Even with weight zero, a value that is not finite would reach frames that do not look at it.
-    values = nn.functional.pad(values.nan_to_num(), (0, 0, 0, spare)).unfold(2, span, block)
-    valid = nn.functional.pad(valid, (0, spare)).unfold(1, span, block)
+    values = _windows(nn.functional.pad(values.nan_to_num(), (0, 0, 0, spare)), 2, span, block)
+    valid = _windows(nn.functional.pad(valid, (0, spare)), 1, span, block)
     ahead = (
         torch.arange(span, device=query.device) - torch.arange(block, device=query.device)[:, None]
     )
@@ -127,3 +127,13 @@ def look_back(query: Tensor, keys: Tensor, values: Tensor, valid: Tensor) -> Ten
     weights = scores.softmax(dim=-1).masked_fill(~inside, 0)
     found: Tensor = weights.to(values.dtype) @ values.transpose(-1, -2)
     return found.flatten(2, 3)[:, :, :frames]
+
+
+def _windows(x: Tensor, dim: int, span: int, block: int) -> Tensor:
+    """Windows of ``span`` every ``block``, the axis of a window last; one alone needs no copying.
+
+    (One alone is also all that ONNX's exporter can take.)
+    """
+    if x.shape[dim] == span:
+        return x.movedim(dim, -1).unsqueeze(dim)
+    return x.unfold(dim, span, block)

@@ -110,13 +110,13 @@ class GridNet(nn.Module):
         age: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Mixture (B, C, T) to estimates (B, S, C, T); hints (B, K, 97, E) as delivered."""
-        frames = self.stft(mixture)
+        frames = torch.view_as_real(self.stft(mixture))
         if hints is None or seen_mask is None or age is None:
             heard = self._unheard(frames)
         else:
             heard = self._heard(hints, seen_mask, age)
         bins, _, _ = self.run(frames, self.start(len(mixture), enrollment), heard)
-        return self.stft.inverse(bins, mixture.shape[-1])
+        return self.stft.inverse(torch.view_as_complex(bins.contiguous()), mixture.shape[-1])
 
     def start(self, batch: int, enrollment: Tensor | None = None) -> State:
         """The state before the first chunk; an enrollment (B, 1, T_e) is encoded here, once."""
@@ -135,25 +135,25 @@ class GridNet(nn.Module):
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
     ) -> tuple[Any, ...]:
         """Frame (B, C, 192), hint (B, 97, E) and its age (B,) to a chunk (B, S, C, 128), state."""
-        frames = self.stft.analyse(frame)[:, :, None]
+        frames = self.stft.analyse_pairs(frame)[:, :, None]
         if hint is None or age is None:
             heard = self._unheard(frames)
         else:
             heard = self._heard(hint[:, None], (age >= 0)[:, None], age[:, None])
         bins, _, state = self.run(frames, state, heard)
-        chunk, carry = self.stft.overlap(bins[:, :, :, 0], state.carry)
+        chunk, carry = self.stft.overlap_pairs(bins[:, :, :, 0], state.carry)
         return chunk, state._replace(carry=carry)
 
     def run(
         self, frames: Tensor, state: State, heard: Heard | None
     ) -> tuple[Tensor, dict[Speaks, Tensor], State]:
-        """Frames (B, C, T, 97) to the estimates' (B, S, C, T, 97), both complex.
+        """Frames (B, C, T, 97, 2) to the estimates' (B, S, C, T, 97, 2), real and imaginary parts.
 
         Returns:
             the estimates; what a remote may send, (B, T, 97, E); the next state but for ``carry``.
         """
         scale, level = _running_level(frames, state.level)
-        x = torch.view_as_real(frames / scale[:, None, :, None]).permute(0, 2, 3, 1, 4).flatten(3)
+        x = (frames / scale[:, None, :, None, None]).permute(0, 2, 3, 1, 4).flatten(3)
         if heard is not None and self.config.boosting == "output":
             x = torch.cat([x, heard.hints], dim=-1)
         x, first = self.encoder(x, state.heard)
@@ -168,19 +168,19 @@ class GridNet(nn.Module):
         told = x if self.bottleneck is None else self.bottleneck(x)
         y, last = self.decoder(told, state.spoken)
         y = y.float()
-        bins = torch.view_as_complex(y.unflatten(-1, (-1, EARS, 2))).permute(0, 3, 4, 1, 2)
+        bins = y.unflatten(-1, (-1, EARS, 2)).permute(0, 3, 4, 1, 2, 5)
         after = state._replace(
             level=level, heard=first, blocks=tuple(blocks), merges=tuple(merges), spoken=last
         )
-        return bins * scale[:, None, None, :, None], {"features": told, "estimate": y}, after
+        return bins * scale[:, None, None, :, None, None], {"features": told, "estimate": y}, after
 
     def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
         return None if self.config.boosting == "none" else Heard.of(hints, seen, age)
 
     def _unheard(self, frames: Tensor) -> Heard | None:
-        """As many steps as frames (B, C, T, 97), none with a hint."""
-        batch, _, steps, _ = frames.shape
-        hints = frames.real.new_zeros(batch, steps, BINS, self.config.hint_features)
+        """As many steps as frames (B, C, T, 97, 2), none with a hint."""
+        batch, _, steps = frames.shape[:3]
+        hints = frames.new_zeros(batch, steps, BINS, self.config.hint_features)
         never = torch.zeros(batch, steps, dtype=torch.bool, device=frames.device)
         return self._heard(hints, never, never.long())
 
@@ -212,15 +212,18 @@ class RemoteGridNet(GridNet):
         self, mixture: Tensor, *, enrollment: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mixture (B, C, T) to estimates (B, S, C, T) and hints (B, K, 97, E)."""
-        bins, told, _ = self.run(self.stft(mixture), self.start(len(mixture), enrollment), None)
+        bins, told, _ = self.run(
+            torch.view_as_real(self.stft(mixture)), self.start(len(mixture), enrollment), None
+        )
+        bins = torch.view_as_complex(bins.contiguous())
         return self.stft.inverse(bins, mixture.shape[-1]), told[self.speaks]
 
     def step(  # type: ignore[override]
         self, frame: Tensor, state: State
     ) -> tuple[Any, ...]:
         """Frame (B, C, 192) to a chunk (B, S, C, 128), a hint (B, 97, E), and the state."""
-        bins, told, state = self.run(self.stft.analyse(frame)[:, :, None], state, None)
-        chunk, carry = self.stft.overlap(bins[:, :, :, 0], state.carry)
+        bins, told, state = self.run(self.stft.analyse_pairs(frame)[:, :, None], state, None)
+        chunk, carry = self.stft.overlap_pairs(bins[:, :, :, 0], state.carry)
         return chunk, told[self.speaks][:, 0], state._replace(carry=carry)
 
 
@@ -239,6 +242,6 @@ def _merges(config: GridNetConfig) -> list[nn.Module]:
 
 def _running_level(frames: Tensor, level: Level) -> tuple[Tensor, Level]:
     """Root mean power of all frames so far, (B, T), and the sums to go on from."""
-    power = frames.abs().square().mean(dim=(1, 3)).cumsum(dim=1) + level.power[:, None]
+    power = frames.square().sum(dim=-1).mean(dim=(1, 3)).cumsum(dim=1) + level.power[:, None]
     count = torch.arange(1, frames.shape[2] + 1, device=frames.device) + level.frames[:, None]
     return (power / count + FLOOR).sqrt(), Level(power[:, -1], count[:, -1])

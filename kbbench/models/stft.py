@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kbbench.units import CHUNK, LOOKAHEAD
@@ -58,12 +60,40 @@ class ChunkSTFT(nn.Module):
         piece: Tensor = torch.fft.irfft(bins, n=CHUNK + LOOKAHEAD)
         return piece * self.window
 
+    def analyse_pairs(self, frame: Tensor) -> Tensor:
+        """Samples (..., 192) to real and imaginary parts of bins (..., 97, 2).
+
+        Within an export to ONNX, whose exporter has no complex numbers, by a matrix.
+        """
+        if not torch.onnx.is_in_onnx_export():
+            return torch.view_as_real(self.analyse(frame))
+        waves = np.ascontiguousarray(np.fft.rfft(np.eye(CHUNK + LOOKAHEAD))).view(np.float64)
+        pairs: Tensor = (frame * self.window) @ _constant(waves)
+        return pairs.reshape(*pairs.shape[:-1], self.bins, 2)
+
+    def overlap_pairs(self, pairs: Tensor, carried: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`overlap`, from real and imaginary parts (..., 97, 2)."""
+        if not torch.onnx.is_in_onnx_export():
+            return self.overlap(torch.view_as_complex(pairs.contiguous()), carried)
+        units = np.eye(2 * self.bins).view(np.complex128)
+        waves = np.fft.irfft(units, n=CHUNK + LOOKAHEAD)
+        return _add(pairs.flatten(-2) @ _constant(waves) * self.window, carried)
+
     def overlap(self, bins: Tensor, carried: Tensor) -> tuple[Tensor, Tensor]:
         """Streaming inverse: bins (..., 97) and the last call's carry (..., 64).
 
         Returns:
             the chunk (..., 128), and the carry (..., 64) for the next call; start with zeros.
         """
-        piece = self.synthesize(bins)
-        chunk = torch.cat([piece[..., :LOOKAHEAD] + carried, piece[..., LOOKAHEAD:CHUNK]], dim=-1)
-        return chunk, piece[..., CHUNK:]
+        return _add(self.synthesize(bins), carried)
+
+
+def _add(piece: Tensor, carried: Tensor) -> tuple[Tensor, Tensor]:
+    """A windowed piece (..., 192) and a carry (..., 64) to a chunk (..., 128) and the next."""
+    chunk = torch.cat([piece[..., :LOOKAHEAD] + carried, piece[..., LOOKAHEAD:CHUNK]], dim=-1)
+    return chunk, piece[..., CHUNK:]
+
+
+def _constant(values: NDArray[np.float64]) -> Tensor:
+    """Numbers that a tracer takes as they are, not as what made them."""
+    return torch.from_numpy(values.astype(np.float32))

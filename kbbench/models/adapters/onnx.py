@@ -72,6 +72,15 @@ def onnx(path: str | Path, one_by_one: bool = False) -> Onnx:
     Raises:
         ModelError: no such file, no ONNX Runtime, not a model for it, or inputs of other names.
     """
+    return Onnx(open_session(path), str(path), one_by_one)
+
+
+def open_session(path: str | Path) -> Any:
+    """A session of ONNX Runtime on the CPU, the files that it is made of noted.
+
+    Raises:
+        ModelError: no such file, no ONNX Runtime, or not a model for it.
+    """
     for name in external_files(read_file(path)):
         read_file(Path(path).parent / name)  # its hash belongs to the run as well
     try:
@@ -91,7 +100,7 @@ def onnx(path: str | Path, one_by_one: bool = False) -> Onnx:
         raise ModelError(
             f"{path}: ONNX Runtime cannot load it ({one_line(error)[:160]})"
         ) from error
-    return Onnx(session, str(path), one_by_one)
+    return session
 
 
 def external_files(model: bytes) -> list[str]:
