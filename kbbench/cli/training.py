@@ -34,6 +34,12 @@ from kbbench.cli.progress import progress
 )
 @click.option("--hint-loss", type=click.FloatRange(0, 0.99), help="Chance that one is lost [0].")
 @click.option("--compression", type=int, help="Of the large network's hints: 1, 2 or 4 [4].")
+@click.option(
+    "--cache-hints",
+    is_flag=True,
+    default=None,
+    help="Compute the frozen large network's hints once, 2 MB a mixture of 5 s.",
+)
 @click.option("--tune-large", is_flag=True, default=None, help="Train it with the device.")
 @click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
 @click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")

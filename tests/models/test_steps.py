@@ -166,7 +166,7 @@ class Complex(nn.Module):
         return torch.fft.irfft(torch.fft.rfft(frame))[:, None, :, :128], state
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.* is deprecated:FutureWarning")
 def test_what_cannot_be_written_or_read_is_one_line(tmp_path: Path) -> None:
     there = tmp_path / "there.ts"
     there.write_text("mine")

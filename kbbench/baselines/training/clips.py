@@ -22,9 +22,11 @@ from kbbench.scenes.dataset import HEADER
 from kbbench.scenes.dataset import Dataset as DatasetFolder
 from kbbench.scenes.live import SceneDataset
 from kbbench.scenes.recipe import SPLITS, load_recipe
-from kbbench.units import chunk_count, samples
+from kbbench.units import CHUNK, chunk_count, samples
 
 Item = dict[str, Any]
+HEARD = "heard_"
+"""Before the names of what a large network made of a mixture."""
 
 
 class Scenes(Protocol):
@@ -65,8 +67,14 @@ class Clips(Dataset[Item]):
         item = dict(self.scenes[int(_order(self.settings.seed, lap, len(self.scenes))[place])])
         length = min(samples(self.settings.clip_s), item["mixture"].shape[-1])
         start = stream.integer(0, item["mixture"].shape[-1] - length)
-        for name in ("mixture", "references"):
-            item[name] = item[name][..., start : start + length]
+        if self.settings.cache_hints:
+            start -= start % CHUNK
+        for name in ("mixture", "references", f"{HEARD}estimates"):
+            if name in item:
+                item[name] = item[name][..., start : start + length]
+        if f"{HEARD}hints" in item:
+            first = start // CHUNK
+            item[f"{HEARD}hints"] = item[f"{HEARD}hints"][first : first + chunk_count(length)]
         delay = stream.choice(self.settings.delays_chunks)
         chunks = chunk_count(length)
         item["seen"] = lossy(chunks, delay, stream.units(chunks) < self.settings.hint_loss)

@@ -15,6 +15,7 @@ from kbbench import __version__
 from kbbench.baselines.stages import TAUGHT, weights_name
 from kbbench.baselines.training.checkpoint import Progress, read_checkpoint, write_checkpoint
 from kbbench.baselines.training.clips import Clips, Data, Item, batches
+from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
@@ -113,7 +114,10 @@ def train(
     started = saved = time.monotonic()
     before = run.progress.seconds
     limit = float("inf") if minutes is None else 60 * minutes
-    clips = batches(Clips(data.train, settings), run.progress.step, workers)
+    scenes = data.train
+    if settings.cache_hints and run.trainee.remote is not None:
+        scenes = heard_scenes(data, settings, run.trainee.remote, out, tell)
+    clips = batches(Clips(scenes, settings), run.progress.step, workers)
     while run.progress.step < settings.steps and not _stale(run):
         batch = to_device(next(clips), run.device)
         figures = _step(run, batch)

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kbbench.baselines.config import COMPRESSIONS
-from kbbench.baselines.stages import BOOSTINGS, Stage
+from kbbench.baselines.stages import BOOSTINGS, TAUGHT, Stage
 from kbbench.errors import InputError
 from kbbench.units import OFFICIAL_DELAYS
 
@@ -30,6 +30,8 @@ class Settings(BaseModel):
         delays_chunks: each clip's hints are late by one of these, drawn at random.
         hint_loss: chance that a hint is lost on its way.
         compression: of the large network's hints; large alone.
+        cache_hints: the frozen large network hears each mixture once, whole, before the training;
+            clips begin with a chunk.
         tune_large: the large network is trained on with the device, instead of frozen.
         teacher_weight: of the large network's estimates as a target; distilled alone.
         validate_every: steps.
@@ -55,6 +57,7 @@ class Settings(BaseModel):
     delays_chunks: tuple[int, ...] = Field(default=OFFICIAL_DELAYS, min_length=1)
     hint_loss: float = Field(default=0.0, ge=0, lt=1)
     compression: int = 4
+    cache_hints: bool = False
     tune_large: bool = False
     teacher_weight: float = Field(default=0.5, ge=0, le=1)
     validate_every: int = Field(default=1000, ge=1)
@@ -70,6 +73,8 @@ class Settings(BaseModel):
             raise ValueError(f"compression {self.compression}: expected one of {COMPRESSIONS}")
         if min(self.delays_chunks) < 0:
             raise ValueError(f"a delay is 0 chunks or more, got {min(self.delays_chunks)}")
+        if self.cache_hints and (self.tune_large or self.stage not in TAUGHT):
+            raise ValueError("cache_hints: for stages with a large network that is frozen alone")
         if self.tune_large and self.stage not in BOOSTINGS:
             raise ValueError(f"stage {self.stage!r} has no large network to tune")
         return self

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from kbbench.baselines.config import large, spoken
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS, TAUGHT, stage_config
-from kbbench.baselines.training.clips import Item
+from kbbench.baselines.training.clips import HEARD, Item
 from kbbench.baselines.training.loss import separation_loss
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.triples import seeded
@@ -17,6 +19,13 @@ from kbbench.models.contract import Task, Triple
 
 HINT_DTYPE = Triple.hint_dtype
 """Hints are rounded in training as they are on the link."""
+
+
+class Told(NamedTuple):
+    """What a large network makes of a batch: estimates (B, S, C, T), hints (B, K, 97, E)."""
+
+    estimates: Tensor | None
+    hints: Tensor | None
 
 
 class Trainee(nn.Module):
@@ -56,25 +65,30 @@ class Trainee(nn.Module):
         told = self.listen(batch)
         estimates = self.estimate(batch, batch["seen"], told)
         loss = separation_loss(estimates, batch["references"], weight)
-        if self.settings.stage != "distilled" or told is None:
+        if self.settings.stage != "distilled" or told is None or told.estimates is None:
             return loss
         share = self.settings.teacher_weight
-        taught = separation_loss(estimates, told[0], weight)
+        taught = separation_loss(estimates, told.estimates, weight)
         return (1 - share) * loss + share * taught
 
-    def listen(self, batch: Item) -> tuple[Tensor, Tensor] | None:
-        """The large network's estimates and hints, where the stage has one."""
+    def listen(self, batch: Item) -> Told | None:
+        """What the large network tells, computed or kept, where the stage has one."""
         if self.remote is None:
             return None
+        kept = Told(batch.get(f"{HEARD}estimates"), batch.get(f"{HEARD}hints"))
+        if kept.hints is not None:
+            return kept._replace(hints=kept.hints.float())
+        if kept.estimates is not None:
+            return kept
         with torch.set_grad_enabled(self.settings.tune_large and torch.is_grad_enabled()):
             estimates, hints = self.remote(batch["mixture"], enrollment=batch.get("enrollment"))
-        return estimates, hints.to(HINT_DTYPE).float()
+        return Told(estimates, hints.to(HINT_DTYPE).float())
 
-    def estimate(self, batch: Item, seen: Tensor, told: tuple[Tensor, Tensor] | None) -> Tensor:
+    def estimate(self, batch: Item, seen: Tensor, told: Told | None) -> Tensor:
         """The trained network's estimates; hints arrive as ``seen`` (B, K) says."""
         more = {}
-        if told is not None and self.settings.stage in BOOSTINGS:
-            more = deliver(told[1], seen.cpu().numpy()).as_arguments()
+        if told is not None and told.hints is not None and self.settings.stage in BOOSTINGS:
+            more = deliver(told.hints, seen.cpu().numpy()).as_arguments()
         output = self.network(batch["mixture"], enrollment=batch.get("enrollment"), **more)
         estimates: Tensor = output[0] if isinstance(output, tuple) else output
         return estimates

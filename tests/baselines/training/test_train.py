@@ -20,9 +20,11 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from kbbench.baselines.config import GridNetConfig
+from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import Stage
 from kbbench.baselines.training import Settings, train
 from kbbench.baselines.training.clips import Clips, Data, Item, batches, lossy
+from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.loss import separation_loss, si_sdr_improvement
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import Card, load_device, read_card, save_weights
@@ -108,6 +110,61 @@ def test_a_run_that_was_cut_ends_in_the_same_weights(stage: Stage, tmp_path: Pat
     logs = [(tmp_path / n / stage / "log.csv").read_text().splitlines() for n in ("whole", "cut")]
     times = [[row.split(",")[:1] + row.split(",")[2:] for row in log] for log in logs]
     assert times[0] == times[1]
+
+
+@pytest.mark.parametrize("stage", ["boosted", "film", "output", "distilled"])
+def test_kept_hints_teach_what_the_large_network_does(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips as long as mixtures hear all there is, so that both ways must end in one network."""
+    whole = {"clip_s": LENGTH / 16000, "validate_every": 4, "validation_mixtures": 1}
+    for name in ("joint", "kept"):
+        fake_large(tmp_path / name)
+    joint = train(settings(stage, **whole), DATA, tmp_path / "joint")
+    heard: list[int] = []
+    listen = RemoteGridNet.forward
+
+    def counting(self: RemoteGridNet, mixture: Tensor, **given: Any) -> Any:
+        heard.append(len(mixture))
+        return listen(self, mixture, **given)
+
+    monkeypatch.setattr(RemoteGridNet, "forward", counting)
+    kept = train(settings(stage, cache_hints=True, **whole), DATA, tmp_path / "kept", minutes=0)
+    # Three mixtures of training, then one of validation at the end alone.
+    assert heard == [1, 1, 1] and not kept.done
+    files = sorted((tmp_path / "kept/hints").glob("*/*.safetensors"))
+    assert len(files) == 3
+    times = [file.stat().st_mtime_ns for file in files]
+    while not kept.done:
+        kept = train(settings(stage, cache_hints=True, **whole), DATA, tmp_path / "kept", minutes=0)
+    assert heard == [1, 1, 1, 1]
+    assert [file.stat().st_mtime_ns for file in files] == times
+    ours, theirs = weights(kept.weights), weights(joint.weights)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-5, rtol=0)
+
+
+def test_a_clip_has_the_hints_of_its_own_chunks(tmp_path: Path) -> None:
+    cut = settings("boosted", cache_hints=True, clip_s=0.05)
+    scenes = heard_scenes(DATA, cut, remote(), tmp_path)
+    clips = Clips(scenes, cut)
+    starts = set()
+    for number in range(6):
+        clip = clips[number]
+        _, hints = remote()(torch.stack([Noises()[n]["mixture"] for n in range(3)]))
+        places = [
+            (n, k)
+            for n in range(3)
+            for k in range(hints.shape[1] - 6)
+            if torch.equal(Noises()[n]["mixture"][:, 128 * k : 128 * k + 800], clip["mixture"])
+        ]
+        ((mixture, first),) = places
+        starts.add(first)
+        expected = hints[mixture, first : first + 7]
+        torch.testing.assert_close(clip["heard_hints"].float(), expected, atol=1e-3, rtol=1e-3)
+    assert len(starts) > 1
+    with pytest.raises(InputError, match="cache_hints: for stages with a large network"):
+        settings("small", cache_hints=True)
 
 
 @pytest.mark.long

@@ -1,0 +1,93 @@
+"""What a frozen large network makes of each mixture, computed once and kept.
+
+The device then trains without it. One file a mixture, in a folder named by the network's weights
+and the data. Hints of a whole mixture have heard all that came before a clip, as they have when
+they are used. What is there already is kept: a kill costs one mixture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+
+from kbbench.baselines.gridnet import RemoteGridNet
+from kbbench.baselines.stages import BOOSTINGS
+from kbbench.baselines.training.clips import HEARD, Data, Item, Scenes
+from kbbench.baselines.training.settings import Settings
+from kbbench.files import write_bytes
+from kbbench.models.contract import Triple
+
+FOLDER = "hints"
+
+
+@dataclass(frozen=True)
+class HeardScenes:
+    """Mixtures, each with what the large network made of it.
+
+    That is ``heard_hints`` (K, 97, E), float16, or to learn from ``heard_estimates`` (S, C, T).
+
+    Args:
+        scenes: the mixtures.
+        folder: of the files.
+    """
+
+    scenes: Scenes
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, index: int) -> Item:
+        return {**self.scenes[index], **load_file(_file(self.folder, index))}
+
+
+def heard_scenes(
+    data: Data,
+    settings: Settings,
+    remote: RemoteGridNet,
+    out: Path,
+    tell: Callable[[int, int], None] | None = None,
+) -> HeardScenes:
+    """The mixtures of training with what the network makes of them; what is missing is computed.
+
+    Args:
+        data: its mixtures.
+        settings: of the stage, which takes hints or estimates.
+        remote: the large network, frozen, where it computes.
+        out: folder of all stages.
+        tell: called with (mixtures heard, in all).
+    """
+    what = "hints" if settings.stage in BOOSTINGS else "estimates"
+    folder = out / FOLDER / f"{what}-{_key(data, remote)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    count, place = len(data.train), next(remote.parameters()).device
+    missing = [index for index in range(count) if not _file(folder, index).is_file()]
+    for done, index in enumerate(missing, count - len(missing)):
+        if tell is not None:
+            tell(done, count)
+        item = data.train[index]
+        enrollment = item.get("enrollment")
+        with torch.inference_mode():
+            estimates, hints = remote(
+                item["mixture"][None].to(place),
+                enrollment=None if enrollment is None else enrollment[None].to(place),
+            )
+        kept = hints[0].to(Triple.hint_dtype) if what == "hints" else estimates[0]
+        write_bytes(_file(folder, index), save({HEARD + what: kept.cpu().contiguous()}))
+    return HeardScenes(data.train, folder)
+
+
+def _key(data: Data, remote: RemoteGridNet) -> str:
+    digest = hashlib.sha256(f"{data.words} {remote.speaks}".encode())
+    for name, value in sorted(remote.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _file(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.safetensors"
