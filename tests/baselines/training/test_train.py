@@ -141,11 +141,12 @@ def test_kept_hints_teach_what_the_large_network_does(
     assert [file.stat().st_mtime_ns for file in files] == times
     ours, theirs = weights(kept.weights), weights(joint.weights)
     for name in theirs:
-        torch.testing.assert_close(ours[name], theirs[name], atol=1e-5, rtol=0)
+        # Four steps move a weight by 2e-3; heard alone or in a batch, last bits differ.
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=0)
 
 
 def test_a_clip_has_the_hints_of_its_own_chunks(tmp_path: Path) -> None:
-    cut = settings("boosted", cache_hints=True, clip_s=0.05)
+    cut = settings("boosted", cache_hints=True, clip_s=0.1)
     scenes = heard_scenes(DATA, cut, remote(), tmp_path)
     clips = Clips(scenes, cut)
     starts = set()
@@ -155,12 +156,12 @@ def test_a_clip_has_the_hints_of_its_own_chunks(tmp_path: Path) -> None:
         places = [
             (n, k)
             for n in range(3)
-            for k in range(hints.shape[1] - 6)
-            if torch.equal(Noises()[n]["mixture"][:, 128 * k : 128 * k + 800], clip["mixture"])
+            for k in range(hints.shape[1] - 12)
+            if torch.equal(Noises()[n]["mixture"][:, 128 * k : 128 * k + 1600], clip["mixture"])
         ]
         ((mixture, first),) = places
         starts.add(first)
-        expected = hints[mixture, first : first + 7]
+        expected = hints[mixture, first : first + 13]
         torch.testing.assert_close(clip["heard_hints"].float(), expected, atol=1e-3, rtol=1e-3)
     assert len(starts) > 1
     with pytest.raises(InputError, match="cache_hints: for stages with a large network"):
