@@ -66,7 +66,7 @@ def example() -> Callable[[str], Path]:
     return lambda name: recipes_folder() / "models" / f"{name}.py"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """A Dask cluster of two processes on this machine."""
     distributed = pytest.importorskip("distributed", reason="Dask is not installed: kbbench[dask]")

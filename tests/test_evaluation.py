@@ -232,6 +232,9 @@ def test_two_runs_give_the_same_summary_to_the_letter(
 ) -> None:
     run(example("oracle"), tiny_dataset("separation"), tmp_path / "b", workers=2)
     assert (tmp_path / "b/summary.json").read_text() == (oracle_run / "summary.json").read_text()
+    folders = (oracle_run, tmp_path / "b")
+    first, second = (pd.read_parquet(folder / "scores.parquet") for folder in folders)
+    pd.testing.assert_frame_equal(first, second, check_exact=False, atol=1e-9, rtol=0)
 
 
 def test_channels_are_run_beside_the_delays(
@@ -360,16 +363,6 @@ def test_the_louder_talker_of_an_unprocessed_mixture_is_the_nearer(
     assert (figure.planned, figure.scored) == (3, 3)
 
 
-def test_the_same_estimates_give_the_same_scores(
-    tmp_path: Path, tiny_dataset: Data, example: Example
-) -> None:
-    for workers in (1, 2):
-        out = tmp_path / str(workers)
-        run(example("passthrough"), tiny_dataset("separation"), out, workers=workers)
-    first, second = (pd.read_parquet(tmp_path / str(n) / "scores.parquet") for n in (1, 2))
-    pd.testing.assert_frame_equal(first, second, check_exact=False, atol=1e-9, rtol=0)
-
-
 def test_a_killed_run_carries_on_to_the_same_summary(
     tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
@@ -396,7 +389,7 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     assert not (out / "parts").exists()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_an_interrupted_run_says_so_and_carries_on(
     workers: int, oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
@@ -478,32 +471,6 @@ def test_an_empty_split_is_refused(tmp_path: Path, example: Example) -> None:
     data = make_dataset(recipe.model_copy(update={"splits": counts}), tmp_path / "d", workers=1)
     with pytest.raises(InputError, match="no mixture in split test"):
         prepare(example("passthrough"), data.folder, "test", DELAYS)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_a_cluster_gives_the_same_run(
-    cluster: str, tmp_path: Path, tiny_dataset: Data, example: Example
-) -> None:
-    data, model = tiny_dataset("separation").folder, tmp_path / "model.py"
-    model.write_text(example("oracle").read_text(encoding="utf-8"), encoding="utf-8")
-    channels = [parse_channel("jitter:mean_ms=24,std_ms=8")]
-    prepared = prepare(model, data, "test", DELAYS, channels, audited=False)
-    evaluate(prepared, tmp_path / "here", workers=2, batch_size=2)
-    evaluate(prepared, tmp_path / "there", cluster, batch_size=2)
-    names = [
-        "summary.json",
-        "scores.parquet",
-        *(str(path.relative_to(tmp_path / "here")) for path in tmp_path.glob("here/audio/*/*")),
-    ]
-    assert len(names) == 2 + 3 * (1 + 4 * 2)
-    for name in names:
-        here, there = ((tmp_path / run / name).read_bytes() for run in ("here", "there"))
-        assert here == there, name
-    model.write_text(model.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match="another run in a worker"):
-        evaluate(prepared, tmp_path / "changed", cluster, batch_size=2)
-    assert not (tmp_path / "changed").exists()
 
 
 @pytest.mark.long

@@ -103,6 +103,8 @@ def audited(run: Run, out: Path, progress: Progress = lambda done, total: None) 
 def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -> Cost:
     """What a run's triple costs at the delay of the headline, measured once.
 
+    Its models are tried on the first two mixtures before that: what is wrong is told of real sound.
+
     Args:
         run: what will be run.
         out: its folder, which may hold the cost already.
@@ -113,9 +115,12 @@ def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -
         ModelError: a model raised, or its output breaks the contract.
     """
     folder.check(out, run)
-    return folder.read_cost(out) or profile_triple(
-        run.loaded, delay_chunks=run.headline, progress=progress
+    if found := folder.read_cost(out):
+        return found
+    Outputs.of(
+        run, Runner(run.loaded, find_device(run.device)), next(cut([0], 2, len(run.mixtures)))
     )
+    return profile_triple(run.loaded, delay_chunks=run.headline, progress=progress)
 
 
 def _run_missing(
