@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kbbench.audit import audit_triple
+from kbbench.audit import Effort, audit_triple
 from kbbench.channel import parse_channel
 from kbbench.errors import InputError
 from kbbench.evaluation import Beforehand, audited, evaluate, execute, prepare, priced
@@ -138,7 +138,8 @@ def test_a_model_that_knows_the_audit_s_own_sounds_is_audited_on_the_data(
     assert audit is not None and audit.verdict == "refused"
     peeked = {item.part: item.samples for item in audit.lookahead if item.output == "estimates"}
     assert peeked["small"] is not None and peeked["small"] > 64
-    assert audit_triple(run.loaded, (6,)).verdict == "honest"
+    little = Effort(seconds=0.5, longer_s=1.0, rows=4, rounds=2, longest_s=1.0)
+    assert audit_triple(run.loaded, (6,), little).verdict == "honest"
 
 
 def test_a_device_that_is_simply_bigger_is_marked_wherever_it_appears(
@@ -207,7 +208,7 @@ def test_the_oracle_s_gap_falls_with_delay(oracle_run: Path) -> None:
     assert gaps["boosted@off"].value == pytest.approx(0.0, abs=0.05)
 
 
-def test_batch_size_workers_and_overlap_change_no_score(
+def test_batch_size_and_overlap_change_no_score(
     tmp_path: Path, example: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five mixtures in batches of 2 and 3, or of 5; models in each process, or in this one."""
@@ -215,10 +216,10 @@ def test_batch_size_workers_and_overlap_change_no_score(
     counts = recipe.splits.model_copy(update={"test": 5})
     recipe = recipe.model_copy(update={"duration_s": 1.0, "splits": counts})
     data = make_dataset(recipe, tmp_path / "data", workers=1)
-    run(example("oracle"), data, tmp_path / "a", workers=2, batch_size=2)
-    run(example("oracle"), data, tmp_path / "b", workers=1, batch_size=6)
+    run(example("oracle"), data, tmp_path / "a", batch_size=2)
+    run(example("oracle"), data, tmp_path / "b", batch_size=6)
     monkeypatch.setattr(execute, "OVERLAPPED", ("cpu",))
-    run(example("oracle"), data, tmp_path / "c", workers=2, batch_size=2)
+    run(example("oracle"), data, tmp_path / "c", batch_size=2)
     first, *others = (pd.read_parquet(tmp_path / name / "scores.parquet") for name in "abc")
     for again in others:
         # Batches of another size may differ in the last bits of float32.
@@ -366,7 +367,7 @@ def test_the_louder_talker_of_an_unprocessed_mixture_is_the_nearer(
 def test_a_killed_run_carries_on_to_the_same_summary(
     tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
-    data, out = tiny_dataset("separation"), tmp_path / "killed"
+    data, out = tiny_dataset("enhancement"), tmp_path / "killed"
     prepared = prepare(example("oracle"), data.folder, "test", DELAYS, audited=False)
     before = Beforehand(cost=priced(prepared, tmp_path / "whole"))
     evaluate(prepared, tmp_path / "whole", workers=1, batch_size=2, before=before)
@@ -389,7 +390,7 @@ def test_a_killed_run_carries_on_to_the_same_summary(
     assert not (out / "parts").exists()
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_an_interrupted_run_says_so_and_carries_on(
     workers: int, oracle_run: Path, tmp_path: Path, tiny_dataset: Data, example: Example
 ) -> None:
