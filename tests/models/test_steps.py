@@ -82,8 +82,8 @@ def loaded(item: Triple) -> LoadedTriple:
     ("boosting", "kind"),
     [
         # Exporting one to .pt2 takes seconds.
-        pytest.param(boosting, kind, marks=pytest.mark.long if kind == ".pt2" and number else ())
-        for number, boosting in enumerate([*BOOSTINGS, "enrolled"])
+        pytest.param(boosting, kind, marks=pytest.mark.long if kind == ".pt2" else ())
+        for boosting in (*BOOSTINGS, "enrolled")
         for kind in KINDS
     ],
 )
