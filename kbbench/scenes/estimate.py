@@ -1,4 +1,4 @@
-"""What a dataset will cost before it is made: a sample of its mixtures, rendered in memory."""
+"""What a dataset will cost before it is made: a sample of its mixtures, made and thrown away."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from kbbench.audio import flac_bytes
 from kbbench.corpora import Corpus, load_corpora
+from kbbench.files import write_bytes
 from kbbench.pool import Progress, process_map
+from kbbench.scenes.pack import pack
 from kbbench.scenes.plan import MixturePlan, recording_ids
 from kbbench.scenes.recipe import SPLITS, Recipe
-from kbbench.scenes.render import render
 from kbbench.scenes.sampling import plan_mixture
 from kbbench.scenes.store import Storage
 from kbbench.scenes.tar import stored_bytes
@@ -48,7 +49,7 @@ def estimate_dataset(
     folders: Mapping[str, Path] | None = None,
     storage: Storage = "flac",
 ) -> Estimate:
-    """Render a sample spread evenly over all splits; nothing is written.
+    """Make a sample spread evenly over all splits, in the system's folder for temporary files.
 
     Args:
         recipe: what would be made.
@@ -64,7 +65,9 @@ def estimate_dataset(
     every = [(split, index) for split in SPLITS for index in range(getattr(recipe.splits, split))]
     count = min(SAMPLED, len(every))
     chosen = [every[place * len(every) // count] for place in range(count)]
+    planned = time.perf_counter()
     rows = [plan_mixture(recipe, corpus, split, index) for split, index in chosen]
+    plan_s = time.perf_counter() - planned
     jobs = [(row, storage, corpus.only(recording_ids(row), row.head)) for row in rows]
     started = time.perf_counter()
     ends, sizes = [], []
@@ -82,11 +85,15 @@ def estimate_dataset(
         mixtures=len(every),
         audio_h=share * samples / SAMPLE_RATE / 3600,
         size_bytes=round(share * sum(sizes)) + len(every) * ROW_BYTES,
-        time_s=start_s + len(every) * pace_s,
+        time_s=start_s + share * plan_s + len(every) * pace_s,
     )
 
 
 def _size(job: tuple[MixturePlan, Storage, Corpus]) -> int:
     plan, storage, corpus = job
-    sizes = [len(flac_bytes(pcm)) for pcm in render(plan, corpus).stems.values()]
+    files = pack(plan, corpus).stems
+    with TemporaryDirectory() as folder:
+        for name, data in files.items():
+            write_bytes(Path(folder) / name, data)
+    sizes = [len(data) for data in files.values()]
     return stored_bytes(sizes) if storage == "tar" else sum(sizes)
