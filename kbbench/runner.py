@@ -196,7 +196,7 @@ class Runner:
             return Heard(what, output.clone(), None)
         estimates, hints = output
         sent = hints.to(hint_dtype, copy=True)
-        self.hint_bits_per_chunk = 8 * sent.element_size() * sent[0, 0].numel()
+        self.hint_bits_per_chunk = hint_bits(sent)
         return Heard(what, estimates.clone(), sent.to(torch.float32))
 
     def _call(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Any:
@@ -253,6 +253,11 @@ def find_device(name: str) -> torch.device:
     elif name != "cpu":
         raise InputError(f"--device {name}: expected cpu or cuda")
     return torch.device(name)
+
+
+def hint_bits(sent: Tensor) -> int:
+    """Bits of one hint, of hints (B, K, ...) in the type that they are sent as."""
+    return 8 * sent.element_size() * sent[0, 0].numel()
 
 
 def hint_kbit_per_s(bits_per_chunk: int) -> float:

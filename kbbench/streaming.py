@@ -7,7 +7,6 @@ that ``seen`` hands out: the very vector that moves hints offline (:mod:`kbbench
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import Tensor
 from kbbench.channel import NO_HINT, Seen
 from kbbench.errors import ModelError, one_line
 from kbbench.models.contract import Boosted, Streaming
+from kbbench.models.frames import frames
 from kbbench.units import CHUNK, chunk_count
 
 
@@ -99,23 +99,6 @@ def stream_boosted(
         arrived = _arrived(sent, schedule[:, k].tolist())
         estimates.append(device.step(frame, hint=arrived, age=ages[k].clone())[0])
     return Streamed(_joined(estimates, mixture), np.array(device.taken_s), np.array(remote.taken_s))
-
-
-def frames(mixture: Tensor, lookahead: int) -> Iterator[Tensor]:
-    """What a model hears at each step: frame k is samples [128 k, 128 (k + 1) + lookahead).
-
-    Args:
-        mixture: (B, C, T).
-        lookahead: samples past the chunk; zeros past the mixture's end.
-
-    Yields:
-        K frames (B, C, 128 + lookahead), each a copy.
-    """
-    samples = mixture.shape[-1]
-    end = chunk_count(samples) * CHUNK
-    heard = torch.nn.functional.pad(mixture, (0, end + lookahead - samples))
-    for start in range(0, end, CHUNK):
-        yield heard[..., start : start + CHUNK + lookahead].clone()
 
 
 class _Stepper:

@@ -12,10 +12,11 @@ from torch import Tensor
 from kbbench.channel import Channel, deliver, fixed, gilbert_elliott, jitter, off
 from kbbench.errors import ModelError
 from kbbench.models import Boosted
+from kbbench.models.frames import frames
 from kbbench.models.loading import load_triple
 from kbbench.resources import recipes_folder
 from kbbench.runner import Batch, Condition, Runner
-from kbbench.streaming import Streamed, frames, stream_alone, stream_boosted
+from kbbench.streaming import Streamed, stream_alone, stream_boosted
 from kbbench.units import CHUNK, chunk_count
 
 SAMPLES = 30 * CHUNK + 37

@@ -19,7 +19,7 @@ from kbbench.models.checks import no_hints, triple_problems
 from kbbench.models.contract import Boosted, Opaque
 from kbbench.models.loading import LoadedTriple, open_triple
 from kbbench.rng import Stream
-from kbbench.runner import hint_kbit_per_s
+from kbbench.runner import hint_bits, hint_kbit_per_s
 from kbbench.units import HEADLINE_DELAY
 
 DELAYS = (0, HEADLINE_DELAY)
@@ -134,9 +134,8 @@ class _Check:
             self.problems.append(no_hints(f"{name}, the remote of boosted@{delay},"))
             return
         sent = heard.outputs[HINTS].to(self.trial.hint_dtype)
-        bits = 8 * sent.element_size() * sent[0, 0].numel()
         dtype = str(sent.dtype).removeprefix("torch.")
-        self.link = Link(tuple(sent.shape[2:]), dtype, hint_kbit_per_s(bits))
+        self.link = Link(tuple(sent.shape[2:]), dtype, hint_kbit_per_s(hint_bits(sent)))
         seen = fixed(delay).seen(self.trial.chunks, Stream("check"))
         delivered = deliver(sent.to(torch.float32), seen)
         self.try_part(device, boosted.device, remote=False, delivered=delivered)

@@ -12,8 +12,10 @@ from torch import Tensor
 from kbbench.channel import deliver, fixed
 from kbbench.cost.noise import CHANNELS, Noise
 from kbbench.errors import ModelError, one_line
+from kbbench.models.checks import kind
 from kbbench.models.loading import LoadedTriple
 from kbbench.rng import Stream
+from kbbench.runner import hint_bits
 from kbbench.units import CHUNK
 
 
@@ -122,14 +124,4 @@ def link(remote: Subject, told: Tensor | None, delay_chunks: int) -> Link:
     if told is None:
         raise remote.error("returned estimates alone, expected (estimates, hints (B, K, ...))")
     sent = told.to(remote.loaded.triple.hint_dtype)
-    bits = 8 * sent.element_size() * sent[0, 0].numel()
-    return Link(sent.to(torch.float32), bits, delay_chunks)
-
-
-def kind(value: Any) -> str:
-    """A tensor's shape, a tuple's parts, or a type."""
-    if isinstance(value, Tensor):
-        return str(tuple(value.shape))
-    if isinstance(value, tuple):
-        return f"a tuple of {', '.join(type(item).__name__ for item in value)}"
-    return type(value).__name__
+    return Link(sent.to(torch.float32), hint_bits(sent), delay_chunks)

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kbbench.cost.calls import Link, Subject, kind
+from kbbench.cost.calls import Link, Subject
 from kbbench.cost.counter import Counter, counting
 from kbbench.cost.macs import lower_bound
 from kbbench.cost.noise import Noise
 from kbbench.cost.result import CostFigure, ModelCost, figure
 from kbbench.cost.state import state_bytes
+from kbbench.models.checks import kind
 from kbbench.models.contract import Streaming
 from kbbench.units import CHUNK, milliseconds
 

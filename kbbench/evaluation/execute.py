@@ -94,10 +94,10 @@ def audited(run: Run, out: Path, progress: Progress = lambda done, total: None) 
     folder.check(out, run)
     if not run.audited:
         return None
+    if found := folder.read_audit(out):
+        return found
     heard = read_batch(run.mixtures[: BEFORE_A_RUN.rows // 2]).mixture
-    return folder.read_audit(out) or audit_triple(
-        run.loaded, run.delays, BEFORE_A_RUN, heard, progress
-    )
+    return audit_triple(run.loaded, run.delays, BEFORE_A_RUN, heard, progress)
 
 
 def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -> Cost:

@@ -15,12 +15,6 @@ from torch import Tensor
 from kbbench.models.contract import TASKS, Boosted, Opaque, Triple
 from kbbench.units import CHUNK, LOOKAHEAD, chunk_count
 
-FORWARD = {
-    "small": "forward(mixture, *, enrollment=None, hints=None, seen_mask=None, age=None)",
-    "large": "forward(mixture, *, enrollment=None)",
-}
-"""What a device is called as, and a remote."""
-
 
 @dataclass(frozen=True)
 class Given:

@@ -13,6 +13,7 @@ from kbbench.files import write_text
 from kbbench.report.metrics import describe, digits
 from kbbench.report.page import template
 from kbbench.report.plots import cost_svg, gap_svg
+from kbbench.report.plots.svg import inline
 from kbbench.report.quantity import quantity
 from kbbench.report.rows import number, percent
 from kbbench.report.terminal import console
@@ -60,14 +61,13 @@ def write_comparison(
     """
     if page.exists():
         raise InputError(f"{page}: is there already; give another name, or remove it")
-    gaps, costs = gap_svg(runs), cost_svg(runs)
     text = template("compare.html").render(
         heading=" and ".join(run.name for run in runs),
         data=runs[0].summary.data,
         run_columns=RUN_COLUMNS,
         run_rows=[_run_row(run) for run in runs],
-        gaps=gaps[gaps.find("<svg") :],
-        costs=costs[costs.find("<svg") :],
+        gaps=inline(gap_svg(runs)),
+        costs=inline(cost_svg(runs)),
         metric=describe(metric),
         columns=COLUMNS,
         rows=_rows(differences, metric, runs),

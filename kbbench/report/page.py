@@ -13,6 +13,7 @@ from kbbench.files import write_text
 from kbbench.report.metrics import metric_columns, metric_rows
 from kbbench.report.plots import improvement_svg, spectrogram_png
 from kbbench.report.plots.spectrogram import loudest
+from kbbench.report.plots.svg import inline
 from kbbench.report.profile import cost_table
 from kbbench.report.rows import (
     COLUMNS,
@@ -57,7 +58,7 @@ def write_report(
         breakdown_columns=breakdown_columns(summary),
         breakdown_rows=breakdown_rows(summary),
         headline=percent(summary.gap_closed.get(summary.headline_condition)),
-        plot=plot[plot.index("<svg") :],
+        plot=inline(plot),
         signals=SIGNALS,
         attribution=attribution,
         players=_players(out / "audio", str(summary.data.split)),

@@ -8,11 +8,16 @@ from kbbench.models.adapters.inputs import ENROLLMENT, takes
 
 
 class Plain(nn.Module):
-    """A small or large model around a network that knows no hints."""
+    """A model around a network that is given no hints.
 
-    def __init__(self, network: nn.Module) -> None:
+    Args:
+        network: as :func:`plain` takes it.
+        more: what its ``forward`` takes after the mixture.
+    """
+
+    def __init__(self, network: nn.Module, *more: int) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.more = network, more
         self._enrolled = takes(network.forward, ENROLLMENT)
 
     def forward(
@@ -26,7 +31,7 @@ class Plain(nn.Module):
     ) -> Tensor:
         """Mixture (B, C, T) to estimates (B, S, C, T); hints are not looked at."""
         given = {ENROLLMENT: enrollment} if self._enrolled else {}
-        estimates: Tensor = self.network(mixture, **given)
+        estimates: Tensor = self.network(mixture, *self.more, **given)
         return estimates
 
 

@@ -23,8 +23,9 @@ from torch.utils._pytree import tree_leaves
 
 from kbbench.errors import ModelError, one_line
 from kbbench.models.adapters.onnx import TYPES, open_session
+from kbbench.models.frames import frames
 from kbbench.models.sources import read_file
-from kbbench.units import CHUNK, chunk_count
+from kbbench.units import CHUNK
 
 FACTS, STATE = "kbbench_step", "kbbench_state"
 """Names under which a file keeps what it is, and the state before the first chunk."""
@@ -118,13 +119,9 @@ class Stepped(nn.Module):
     ) -> Any:
         """Mixture (B, C, T) to estimates (B, S, C, T), and a remote's hints (B, K, ...)."""
         samples = mixture.shape[-1]
-        chunks = chunk_count(samples)
-        lookahead = self._facts.frame_samples - CHUNK
-        heard = nn.functional.pad(mixture, (0, chunks * CHUNK + lookahead - samples))
         state = self.start(len(mixture), enrollment)
         made = []
-        for k in range(chunks):
-            frame = heard[..., k * CHUNK : (k + 1) * CHUNK + lookahead]
+        for k, frame in enumerate(frames(mixture, self._facts.frame_samples - CHUNK)):
             now = {} if hints is None or age is None else {"hint": hints[:, k], "age": age[:, k]}
             *outputs, state = self.step(frame, state, **now)
             made.append(outputs)

@@ -32,6 +32,11 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def inline(text: str) -> str:
+    """A plot as it stands within a page: without the head of a file; empty where there is none."""
+    return text[text.index("<svg") :] if text else ""
+
+
 def svg_text(canvas: Canvas) -> str:
     """The plot as SVG; the same plot gives the same text."""
     with matplotlib.rc_context({"svg.hashsalt": "kbbench", "svg.fonttype": "none"}):
