@@ -1,4 +1,4 @@
-"""Large numbers as text."""
+"""Large numbers and times as text."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ def quantity(value: float) -> str:
         if value >= size:
             return f"{value / size:.4g} {prefix}"
     return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Two or three digits, in the unit that suits.
+
+    >>> duration(13.9), duration(276), duration(86400)
+    ('14 s', '4.6 minutes', '24.0 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} h"

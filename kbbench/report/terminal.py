@@ -22,6 +22,7 @@ from rich.text import Text
 
 from kbbench.corpora import Layout
 from kbbench.corpora.download import gigabytes
+from kbbench.report.quantity import duration
 from kbbench.report.rows import COLUMNS, price_text, summary_rows, title
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
@@ -138,7 +139,7 @@ def show_estimate(recipe: Recipe, estimate: Estimate) -> None:
     print(
         f"{recipe.name} version {recipe.version}: {estimate.mixtures} mixtures, "
         f"{estimate.audio_h:.2f} h, {gigabytes(estimate.size_bytes)} on disk, "
-        f"about {estimate.time_s / 60:.1f} minutes here"
+        f"about {duration(estimate.time_s)} here"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,4 +47,5 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert "350 mixtures, 0.49 h" in result.stdout
+    assert re.search(r"about [0-9.]+ (s|minutes|h) here$", result.stdout)
     assert not out.exists()
