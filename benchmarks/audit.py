@@ -21,6 +21,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from kbbench.audit import audit_triple
+from kbbench.cost import fair_cost
 from kbbench.models.loading import load_triple
 from tests.audit.confusion import judge, table, wrong
 from tests.audit.generator import specs
@@ -68,7 +69,7 @@ def seconds() -> int:
             )
             loaded = load_triple(path, None)
             began, cpu = time.perf_counter(), time.process_time()
-            audit = audit_triple(loaded)
+            audit, _ = audit_triple(loaded), fair_cost(loaded)
             took, busy = time.perf_counter() - began, time.process_time() - cpu
         sizes = [_parameters(model) for model in (loaded.triple.small, loaded.triple.large)]
         print(f"| {core} | {sizes[0]} | {sizes[1]} | {took:.0f} | {busy:.0f} |", flush=True)

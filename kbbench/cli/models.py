@@ -144,20 +144,21 @@ def audit(
     """Measure whether the triple in MODEL could run live; exit 1 names all that says it could not.
 
     Look-ahead, hints before they arrive, side roads from remote to device, streaming against
-    offline, repeatability, and input that is silent, loud, odd or long.
+    offline, repeatability, and input that is silent, loud, odd or long. Says too whether the device
+    part costs what the small model costs.
     """
     from kbbench.audit import audit_triple
-    from kbbench.files import write_text
+    from kbbench.cost import fair_cost
     from kbbench.models.loading import load_triple
-    from kbbench.report.audit import show_audit
+    from kbbench.report.audit import show_audit, write_audit
 
     loaded = load_triple(model, task)
     with progress(f"families of probes on {loaded.triple.name}") as tell:
         result = audit_triple(loaded, delays, progress=tell)
+    cost = fair_cost(loaded, delays)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, result.model_dump_json(indent=2) + "\n")
-    show_audit(result)
+        write_audit(result, cost, out)
+    show_audit(result, cost)
     ctx.exit(0 if result.verdict == "honest" else 1)
 
 

@@ -13,6 +13,7 @@ from kbbench.channel import deliver, fixed
 from kbbench.cost.noise import CHANNELS, Noise
 from kbbench.errors import ModelError, one_line
 from kbbench.models.checks import kind
+from kbbench.models.contract import Boosted
 from kbbench.models.loading import LoadedTriple
 from kbbench.rng import Stream
 from kbbench.runner import hint_bits
@@ -92,6 +93,19 @@ class Subject:
                 f"{what} returned {kind(estimates)}, expected estimates "
                 f"(batch, sources, channels, samples) = (1, sources, {CHANNELS}, {samples})"
             )
+
+
+def subjects(loaded: LoadedTriple, delay_chunks: int) -> dict[str, Subject]:
+    """Small, device, large, and the remote where it is another model than the large one.
+
+    Of a boosted model with an opaque link the device is all of it: it has no remote of its own.
+    """
+    triple, boosted = loaded.triple, loaded.boosted_at(delay_chunks)
+    models: dict[str, Any] = {"small": triple.small, "device": boosted.models[0]}
+    models["large"] = triple.large
+    if isinstance(boosted, Boosted) and boosted.remote is not triple.large:
+        models["remote"] = boosted.remote
+    return {name: Subject(loaded, name, model) for name, model in models.items()}
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,14 @@ class Counted:
     link: Link | None
 
 
-def count(subjects: Mapping[str, Subject], delay_chunks: int, advance: Advance) -> Counted:
+def count(
+    subjects: Mapping[str, Subject], delay_chunks: int, advance: Advance = lambda: None
+) -> Counted:
     """Run every model on noise of three lengths; the device on the remote's hints.
 
     Args:
-        subjects: small, large, remote where it is not the large one, device.
+        subjects: small, device, and large, remote or both; the remote is the large one where it
+            is not named.
         delay_chunks: of the hints.
         advance: called after each run.
 
@@ -66,7 +69,7 @@ def count(subjects: Mapping[str, Subject], delay_chunks: int, advance: Advance) 
         return told
 
     opaque = isinstance(subjects["device"].loaded.boosted_at(delay_chunks), Opaque)
-    remote = subjects.get("remote", subjects["large"])
+    remote = subjects["remote" if "remote" in subjects else "large"]
     for chunks in LENGTHS:
         heard = noise(remote.loaded.triple.task, chunks)
         told = {name: run(name, heard, {}) for name in subjects if name != "device"}

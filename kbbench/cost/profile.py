@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from kbbench import __version__
-from kbbench.cost.calls import Link, Subject
-from kbbench.cost.fair import compare
+from kbbench.cost.calls import Link, subjects
+from kbbench.cost.fair import compare, dearest, fair_at, other_delays
 from kbbench.cost.hardware import hardware
 from kbbench.cost.macs import LENGTHS, count, slopes
 from kbbench.cost.noise import CHANNELS, RMS, SEED, noise
 from kbbench.cost.parameters import parameters
-from kbbench.cost.result import DIGITS, Cost, CostFigure, Method, ModelCost
+from kbbench.cost.result import DIGITS, Cost, CostFigure, Matched, Method, ModelCost
 from kbbench.cost.streaming import THREADS, WARM_UP_CHUNKS, stream
-from kbbench.models.contract import Boosted
 from kbbench.models.loading import LoadedTriple
 from kbbench.pool import Progress
 from kbbench.runner import hint_kbit_per_s
@@ -29,6 +28,7 @@ def profile_triple(
     loaded: LoadedTriple,
     *,
     delay_chunks: int = HEADLINE_DELAY,
+    also: Sequence[int] = (),
     seconds: float = SECONDS,
     progress: Progress | None = None,
 ) -> Cost:
@@ -37,6 +37,8 @@ def profile_triple(
     Args:
         loaded: the triple.
         delay_chunks: of the hints, and what ``triple.boosted`` is asked for.
+        also: further delays whose boosted models must cost the device no more than the small model;
+            only that is measured of them.
         seconds: of sound to time the streaming forms on, after a warm-up.
         progress: called with (done, in all).
 
@@ -47,8 +49,9 @@ def profile_triple(
     chunks = chunk_count(samples(seconds))
     if chunks < 1:
         raise ValueError(f"{seconds} seconds to time, expected at least one chunk of 8 ms")
-    subjects = _subjects(loaded, delay_chunks)
-    total, done = len(subjects) * (len(LENGTHS) + 1), 0
+    parts = subjects(loaded, delay_chunks)
+    others = other_delays(loaded, delay_chunks, also)
+    total, done = len(parts) * (len(LENGTHS) + 1) + len(others), 0
 
     def advance() -> None:
         nonlocal done
@@ -57,34 +60,29 @@ def profile_triple(
             progress(done, total)
 
     with torch.inference_mode():
-        counted = count(subjects, delay_chunks, advance)
+        counted = count(parts, delay_chunks, advance)
         heard = noise(loaded.triple.task, LENGTHS[-1])
         models = {}
-        for name, subject in subjects.items():
+        for name, subject in parts.items():
             streamed = stream(subject, heard, counted.link, chunks)
             counted_by = slopes(counted.counters[name], subject.uncounted)
             offline = {**counted_by, "parameters": parameters(subject.model)}
             figures = {**offline, **streamed.figures}
             models[name] = ModelCost(figures=figures, chunks_timed=streamed.chunks_timed)
             advance()
-    return _cost(loaded, models, counted.link, delay_chunks)
-
-
-def _subjects(loaded: LoadedTriple, delay_chunks: int) -> dict[str, Subject]:
-    """Small, device, large, and the remote where it is another model than the large one.
-
-    Of a boosted model with an opaque link the device is all of it: it has no remote of its own.
-    """
-    triple, boosted = loaded.triple, loaded.boosted_at(delay_chunks)
-    models: dict[str, Any] = {"small": triple.small, "device": boosted.models[0]}
-    models["large"] = triple.large
-    if isinstance(boosted, Boosted) and boosted.remote is not triple.large:
-        models["remote"] = boosted.remote
-    return {name: Subject(loaded, name, model) for name, model in models.items()}
+    verdicts = {delay_chunks: compare(models["device"].figures, models["small"].figures)}
+    for delay in others:
+        verdicts[delay] = fair_at(loaded, delay)
+        advance()
+    return _cost(loaded, models, counted.link, delay_chunks, dearest(verdicts))
 
 
 def _cost(
-    loaded: LoadedTriple, models: dict[str, ModelCost], link: Link | None, delay_chunks: int
+    loaded: LoadedTriple,
+    models: dict[str, ModelCost],
+    link: Link | None,
+    delay_chunks: int,
+    matched: Matched,
 ) -> Cost:
     triple, boosted = loaded.triple, loaded.boosted_at(delay_chunks)
     kbit = None if link is None else round(hint_kbit_per_s(link.bits_per_chunk), DIGITS)
@@ -102,7 +100,7 @@ def _cost(
             value=kbit, unit="kbit/s", reason="opaque link" if kbit is None else None
         ),
         hint_dtype=str(triple.hint_dtype).removeprefix("torch."),
-        matched=compare(models["device"], models["small"]),
+        matched=matched,
         method=Method(
             delay_chunks=delay_chunks,
             chunks_counted=LENGTHS,

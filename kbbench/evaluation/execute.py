@@ -101,7 +101,7 @@ def audited(run: Run, out: Path, progress: Progress = lambda done, total: None) 
 
 
 def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -> Cost:
-    """What a run's triple costs at the delay of the headline, measured once.
+    """What a run's triple costs at the delay of the headline, measured once; fairly, at each delay.
 
     Its models are tried on the first two mixtures before that: what is wrong is told of real sound.
 
@@ -120,7 +120,9 @@ def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -
     Outputs.of(
         run, Runner(run.loaded, find_device(run.device)), next(cut([0], 2, len(run.mixtures)))
     )
-    return profile_triple(run.loaded, delay_chunks=run.headline, progress=progress)
+    return profile_triple(
+        run.loaded, delay_chunks=run.headline, also=run.asked_delays, progress=progress
+    )
 
 
 def _run_missing(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kbbench.audit import Audit, Finding
 from kbbench.audit.result import LookAhead
+from kbbench.cost import Matched
+from kbbench.errors import InputError
+from kbbench.files import write_text
 from kbbench.report.terminal import console
 
 STYLES = {"failure": "bold red", "warning": "yellow"}
@@ -18,8 +24,8 @@ VERDICTS = {
 }
 
 
-def show_audit(audit: Audit) -> None:
-    """Print it."""
+def show_audit(audit: Audit, cost: Matched) -> None:
+    """Print it, and whether the device part's cost is fair."""
     out = console()
     said, style = VERDICTS[audit.verdict]
     out.print(Text.assemble((audit.triple, "bold"), f" ({audit.task}): ", (said, style)))
@@ -29,6 +35,21 @@ def show_audit(audit: Audit) -> None:
         _show(out, finding)
     for note in audit.notes:
         out.print(Text.assemble(("note ", "dim"), note))
+    out.print(Text.assemble("cost of the device: ", (cost.text, "" if cost.matched else "yellow")))
+
+
+def write_audit(audit: Audit, cost: Matched, path: Path) -> None:
+    """Write both as JSON: the audit's fields, and ``fair_cost``.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    fields = {**audit.model_dump(mode="json"), "fair_cost": cost.model_dump(mode="json")}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(fields, indent=2) + "\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _measured(audit: Audit) -> Table:

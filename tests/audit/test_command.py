@@ -16,6 +16,20 @@ from kbbench.models.loading import LoadedTriple
 from tests.audit.conftest import HEAD
 from tests.audit.confusion import QUICK
 
+BIGGER = """
+def layers(mixture, count):
+    for _ in range(count):
+        torch.conv1d(mixture, torch.ones(2, 2, 1))
+
+def small(mixture, **given):
+    layers(mixture, 1)
+    return 0.5 * mixture[:, None]
+
+def device(mixture, *, hints=None, **given):
+    layers(mixture, 3)
+    return mixture[:, None] / (1 + each(hints[..., 0], mixture))
+"""
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +60,28 @@ def test_an_honest_triple_exits_0_with_its_look_aheads(
     kept = json.loads(out.read_text())
     assert kept["verdict"] == "honest"
     assert kept["task"] == "separation"
+    assert "cost of the device: matched: neither the device part" in words(result)
+    assert kept["fair_cost"]["matched"] is True
+
+
+def test_a_device_that_is_simply_bigger_is_marked(tmp_path: Path) -> None:
+    path, out = tmp_path / "m.py", tmp_path / "audit.json"
+    path.write_text(HEAD.replace("{body}", BIGGER))
+    result = run(path, "--json", out)
+    assert result.exit_code == 0, result.output
+    assert "cost of the device: not matched: the device part costs 3 x the small" in words(result)
+    fair = json.loads(out.read_text())["fair_cost"]
+    assert (fair["matched"], fair["factor"]) == (False, 3.0)
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, example: Callable[[str], Path]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    result = run(example("passthrough"), "--json", tmp_path / "file" / "audit.json")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr.splitlines()[-1]
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_cheat_exits_1_with_number_place_and_hint(tmp_path: Path) -> None:

@@ -135,11 +135,6 @@ class Masked(Attention):
         return frame[:, None, :, :CHUNK], None
 
 
-def test_models_whose_steps_alone_are_steady_are_compared_by_them() -> None:
-    verdict = profile(triple(small=Masked(4), device=Masked(10))).matched
-    assert (verdict.matched, verdict.factor) == (False, 2.5)
-
-
 class Blocks(nn.Module):
     """Works on blocks of chunks, the last one padded; knows its talker from the enrollment."""
 
