@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import re
 import resource
 import shutil
 import signal
@@ -26,78 +25,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from recordings import lay_out, write_recipe
+
 from kbbench.pool import cores
-from kbbench.resources import recipes_folder
 from kbbench.scenes.dataset import read_header
 
 SPLITS = {"train": 1600, "validation": 200, "test": 200}
-VALIDATION_TALKERS = 27
 KILLS = 10
 SHARDS = 3
-HEADS = (("003", "008", "010", "011"), ("012", "015"), ("027", "165"))
-VOICES = ("p225", "p226", "p227")
-NOISES = tuple(
-    tuple(f"{name}.opus" for name in names)
-    for names in (
-        ("blanket/birds", "blanket/boat", "blanket/waves", "ibm_max_freesound/typing"),
-        ("blanket/fireplace", "blanket/wind"),
-        ("blanket/coffee-shop", "blanket/rain"),
-    )
-)
-
-
-def lay_out(recordings: Path, work: Path) -> dict[str, Path]:
-    """Link the recordings as their corpora lie, and say where each is."""
-    corpora = work / "corpora"
-    speech = recordings / "speech"
-    for subset in ("train-clean-100", "test-other"):
-        for file in sorted((speech / f"librispeech_{subset}").glob("*/*")):
-            talker, chapter, _ = file.stem.split("-")
-            link(corpora / "librispeech" / subset / talker / chapter / file.name, file)
-    for file in sorted((speech / "vctk").glob("*/*")):
-        link(corpora / "vctk" / "wav48" / file.parent.name / file.name, file)
-    for file in sorted((recordings / "noise").glob("*/*")):
-        link(corpora / "folder" / "noise" / file.parent.name / file.name, file)
-    for file in sorted((recordings / "hrtf").glob("*.sofa")):
-        number = re.search(r"[0-9]{3}", file.name)
-        if number:
-            link(corpora / "cipic" / f"subject_{number[0]}.sofa", file)
-    return {name: corpora / name for name in ("librispeech", "vctk", "folder", "cipic")}
-
-
-def link(path: Path, target: Path) -> None:
-    """A link to a file, and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.symlink_to(target.resolve())
-
-
-def write_recipe(folders: dict[str, Path], work: Path) -> Path:
-    """Recipe mini-enhancement with those corpora instead of the embedded one."""
-    text = (recipes_folder() / "mini-enhancement.toml").read_text(encoding="utf-8")
-    train = sorted(folder.name for folder in (folders["librispeech"] / "train-clean-100").iterdir())
-    test = sorted(folder.name for folder in (folders["librispeech"] / "test-other").iterdir())
-    talkers = (train[VALIDATION_TALKERS:], train[:VALIDATION_TALKERS], test)
-    parts = {
-        "speech": ("librispeech", talkers),
-        "babble": ("vctk", tuple((voice,) for voice in VOICES)),
-        "noise": ("folder", NOISES),
-        "heads": ("cipic", HEADS),
-    }
-    corpora = "".join(
-        f'[corpora.{part}]\ncorpus = "{corpus}"\n'
-        + "".join(
-            f"{split} = {list(names)}\n".replace("'", '"')
-            for split, names in zip(SPLITS, lists, strict=True)
-        )
-        + "\n"
-        for part, (corpus, lists) in parts.items()
-    )
-    counts = "".join(f"{split} = {count}\n" for split, count in SPLITS.items())
-    text = re.sub(r"(?s)\[splits\].*?(?=\[room\])", f"[splits]\n{counts}\n{corpora}", text)
-    path = work / "one-hash.toml"
-    path.write_text(text.replace('"mini-enhancement"', '"one-hash"'), encoding="utf-8")
-    return path
 
 
 class Maker:
@@ -197,7 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
     given = parser.parse_args(arguments)
     folders = lay_out(given.recordings, given.work)
-    make = Maker(write_recipe(folders, given.work), folders)
+    recipe = write_recipe("enhancement", "one-hash", SPLITS, folders, given.work)
+    make = Maker(recipe, folders)
     says = make.says(given.work / "not-made")
     print(f"{sum(SPLITS.values())} mixtures, {cores()} cores; --dry-run: {says}")
     print("| way | data hash | seconds | kills | MB |\n|---|---|---:|---:|---:|", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,12 +55,15 @@ def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "
 
     large = load_remote(found(folder / weights_name("large"), "large"), spoken(BOOSTINGS[boosting]))
 
-    def boosted(delay_chunks: int) -> Boosted:
-        own = folder / weights_name(boosting, delay_chunks)
-        delay = delay_chunks if own.is_file() else None
+    @cache
+    def trained_for(delay: int | None) -> Boosted:
         device = load_device(found(folder / weights_name(boosting, delay), boosting))
         tuned = folder / weights_name(boosting, delay, remote=True)
         return Boosted(device, load_remote(tuned, large.speaks) if tuned.is_file() else large)
+
+    def boosted(delay_chunks: int) -> Boosted:
+        own = folder / weights_name(boosting, delay_chunks)
+        return trained_for(delay_chunks if own.is_file() else None)
 
     device = load_device(found(folder / weights_name(small), small))
     name = NAMES[boosting] + ("" if small == "small" else f" ({small})")
