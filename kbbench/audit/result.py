@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 Severity = Literal["failure", "warning"]
 Verdict = Literal["honest", "refused", "oracle"]
@@ -107,6 +107,14 @@ class Audit(_Part):
     longest: tuple[Longest, ...] = ()
     oracle: bool = False
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_its_own_json(cls, given: Any) -> Any:
+        """The verdict follows from the findings, whatever a file says that it is."""
+        if isinstance(given, dict):
+            return {key: value for key, value in given.items() if key != "verdict"}
+        return given
 
     @computed_field  # type: ignore[prop-decorator]
     @property

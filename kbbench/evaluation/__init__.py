@@ -1,7 +1,7 @@
 """One run: a triple on a dataset, from files to files; killed at any moment, it carries on."""
 
-from kbbench.evaluation.execute import audited, evaluate, priced
+from kbbench.evaluation.execute import audited, evaluate, priced, score_some
 from kbbench.evaluation.folder import Beforehand, read
 from kbbench.evaluation.run import Run, prepare
 
-__all__ = ["Beforehand", "Run", "audited", "evaluate", "prepare", "priced", "read"]
+__all__ = ["Beforehand", "Run", "audited", "evaluate", "prepare", "priced", "read", "score_some"]

@@ -125,6 +125,38 @@ def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -
     )
 
 
+def score_some(
+    run: Run,
+    indices: Sequence[int],
+    workers: int,
+    batch_size: int,
+    progress: Progress = lambda done, total: None,
+) -> pd.DataFrame:
+    """Some mixtures of a run, scored anew; nothing is written, and nothing audited.
+
+    Args:
+        run: what to run.
+        indices: of its mixtures.
+        workers: processes.
+        batch_size: mixtures at a time.
+        progress: told after each batch.
+
+    Returns:
+        their records, with improvements.
+
+    Raises:
+        ModelError: the model raised or broke the contract.
+    """
+    records: list[dict[str, Any]] = []
+    done = 0
+    progress(done, len(indices))
+    for batch in scored_elsewhere(run, indices, batch_size, workers):
+        records += [record for item in batch for record in item.records]
+        done += len(batch)
+        progress(done, len(indices))
+    return with_improvements(pd.DataFrame(records))
+
+
 def _run_missing(
     run: Run,
     out: Path,

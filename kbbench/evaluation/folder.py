@@ -82,10 +82,8 @@ def begin(out: Path, run: Run, before: Beforehand) -> None:
 def read_audit(out: Path) -> Audit | None:
     """The audit that is there, if it is whole."""
     try:
-        found = json.loads((out / AUDIT).read_text(encoding="utf-8"))
-        found.pop("verdict", None)  # follows from the findings
-        return Audit.model_validate(found)
-    except (OSError, ValueError, AttributeError):
+        return Audit.model_validate_json((out / AUDIT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
 
 

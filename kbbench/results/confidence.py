@@ -41,12 +41,30 @@ def bootstrap(
     if not len(whole):
         return None
     value = float(statistic(whole.mean(axis=0)))
-    draws = Stream("bootstrap", len(whole)).units(RESAMPLES * len(whole))
-    index = (draws * len(whole)).astype(np.int64).reshape(RESAMPLES, len(whole))
-    weights = np.stack([np.bincount(row, minlength=len(whole)) for row in index]) / len(whole)
-    means = np.einsum("rm,mc->rc", weights, whole)
+    means = resampled(whole)
     figures = statistic(means)
     if not np.isfinite(value) or not np.isfinite(figures).all():
         return None
-    low, high = np.quantile(figures, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = ends(figures)
     return Interval(value, float(low), float(high))
+
+
+def resampled(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Column means of each bootstrap resample of rows; the same draws for tables of one length.
+
+    Args:
+        table: (mixtures, columns), all finite.
+
+    Returns:
+        (RESAMPLES, columns).
+    """
+    draws = Stream("bootstrap", len(table)).units(RESAMPLES * len(table))
+    index = (draws * len(table)).astype(np.int64).reshape(RESAMPLES, len(table))
+    weights = np.stack([np.bincount(row, minlength=len(table)) for row in index]) / len(table)
+    means: NDArray[np.float64] = np.einsum("rm,mc->rc", weights, table)
+    return means
+
+
+def ends(figures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The interval of resampled figures (RESAMPLES, ...): (2, ...), low and high."""
+    return np.asarray(np.quantile(figures, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0))
