@@ -16,7 +16,7 @@ from kbbench.evaluation.folder import AUDIT, COST, read_audit, read_cost
 from kbbench.files import write_text
 from kbbench.leaderboard.scores import Scores
 from kbbench.leaderboard.sound import SIGNALS, Sample, mp3
-from kbbench.leaderboard.submission import SUFFIX, Submission, read_submission
+from kbbench.leaderboard.submission import LONGEST_CARD, SUFFIX, Submission, read_submission
 from kbbench.leaderboard.validate import problems_of
 
 SAMPLES = 1
@@ -102,6 +102,24 @@ def write_submission(submission: Submission, folder: Path) -> Path:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     read_submission(path)
     return path
+
+
+def read_card(path: Path) -> str:
+    """The text of a card.
+
+    Raises:
+        InputError: it cannot be read, is no UTF-8 text, or is too long.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST_CARD + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text; a card is plain text") from error
+    if len(text) > LONGEST_CARD:
+        raise InputError(f"{path}: has over {LONGEST_CARD} characters, expected a shorter card")
+    return text
 
 
 def _samples(folder: Path, split: str) -> tuple[Sample, ...]:
