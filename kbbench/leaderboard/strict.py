@@ -17,7 +17,9 @@ DEEPEST = 12
 """Nested objects and lists; a submission has 7."""
 LARGEST = 1e15
 """No figure here is larger: MACs, bytes, microseconds."""
-STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+"""A string, or the rest of the file where it is not closed: else each quote in it is tried anew."""
+
 
 
 def read_json(path: Path) -> dict[str, Any]:

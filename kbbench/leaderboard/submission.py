@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from kbbench.audit import Audit
 from kbbench.cost import Cost
+from kbbench.cost.result import UNITS
 from kbbench.errors import InputError
 from kbbench.leaderboard.scores import Scores
 from kbbench.leaderboard.sound import Sample
 from kbbench.leaderboard.strict import read_json
 from kbbench.results import Summary
 from kbbench.results.figure import Part
+from kbbench.results.ranking import UNPROCESSED
 from kbbench.scenes.recipe import canonical_json
 
 SUFFIX = ".json"
@@ -33,6 +35,10 @@ LONGEST_TEXT = 2_000
 """Characters of any other text, such as what an audit found."""
 UNREAD = re.compile(r"scores\.metrics\.[a-z_0-9]+\.data|samples\.[0-9]+\.signals\.[a-z]+")
 """Texts that are data in base64, checked as such."""
+MODELS = (UNPROCESSED, "small", "large")
+"""Conditions of every run."""
+METRICS = ("si_sdr", "pesq_wb", "stoi", "estoi")
+"""Scores of every run."""
 NAME_CATEGORIES = ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd")
 """Unicode categories that a name may hold beside ``NAME_SIGNS``: letters, their marks, digits."""
 NAME_SIGNS = " -_.,+()/@:"
@@ -135,6 +141,24 @@ class Submission(Part):
     cost: Cost
     scores: Scores
     samples: tuple[Sample, ...] = Field(default=(), max_length=4)
+
+    @model_validator(mode="after")
+    def _has_what_every_run_has(self) -> Submission:
+        """So that nothing that reads it need ask: all figures of a cost, all scores of a suite."""
+        for name, model in self.cost.models.items():
+            if missing := sorted(set(UNITS) - set(model.figures)):
+                raise ValueError(f"cost of {name[:40]} has no {missing[0]}")
+        if not {"small", "device", "large"} <= set(self.cost.models):
+            raise ValueError("cost is not of small, device and large")
+        found = {item.condition: item.figures for item in self.summary.conditions}
+        headline = self.summary.headline_condition
+        if missing := [name for name in (*MODELS, headline) if name not in found]:
+            raise ValueError(f"summary has no condition {missing[0][:40]!r}")
+        for name, figures in found.items():
+            needed = METRICS if name == UNPROCESSED else (*METRICS, "si_sdr_i")
+            if missing := [metric for metric in needed if metric not in figures]:
+                raise ValueError(f"summary has no {missing[0]} under {name[:40]!r}")
+        return self
 
     @property
     def slug(self) -> str:

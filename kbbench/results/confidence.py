@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +59,16 @@ def resampled(table: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         (RESAMPLES, columns).
     """
-    draws = Stream("bootstrap", len(table)).units(RESAMPLES * len(table))
-    index = (draws * len(table)).astype(np.int64).reshape(RESAMPLES, len(table))
-    weights = np.stack([np.bincount(row, minlength=len(table)) for row in index]) / len(table)
-    means: NDArray[np.float64] = np.einsum("rm,mc->rc", weights, table)
+    means: NDArray[np.float64] = np.einsum("rm,mc->rc", _weights(len(table)), table)
     return means
+
+
+@lru_cache(maxsize=2)
+def _weights(count: int) -> NDArray[np.float64]:
+    """How often each of so many rows is drawn in each resample, as a share."""
+    draws = Stream("bootstrap", count).units(RESAMPLES * count)
+    index = (draws * count).astype(np.int64).reshape(RESAMPLES, count)
+    return np.stack([np.bincount(row, minlength=count) for row in index]) / count
 
 
 def ends(figures: NDArray[np.float64]) -> NDArray[np.float64]:
