@@ -21,7 +21,6 @@ STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 """A string, or the rest of the file where it is not closed: else each quote in it is tried anew."""
 
 
-
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a file.
 
