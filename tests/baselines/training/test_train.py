@@ -65,6 +65,10 @@ def weights(path: Path) -> dict[str, Tensor]:
     return load_device(path).state_dict()
 
 
+def flat(state: dict[str, Tensor]) -> Tensor:
+    return torch.cat([state[name].flatten() for name in sorted(state)])
+
+
 def fake_large(out: Path) -> None:
     """A tiny large network, as if it had been trained in this folder."""
     out.mkdir(exist_ok=True)
@@ -139,10 +143,13 @@ def test_kept_hints_teach_what_the_large_network_does(
         kept = train(settings(stage, cache_hints=True, **whole), DATA, tmp_path / "kept", minutes=0)
     assert heard == [1, 1, 1, 1]
     assert [file.stat().st_mtime_ns for file in files] == times
-    ours, theirs = weights(kept.weights), weights(joint.weights)
-    for name in theirs:
-        # Four steps move a weight by 2e-3; heard alone or in a batch, last bits differ.
-        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=0)
+    # Heard alone or in a batch, last bits of hints differ, and where a gradient is nearly nothing
+    # AdamW moves a weight all the same: what is compared is how all of them moved, together.
+    before = Trainee(settings(stage), "separation", remote()).network.state_dict()
+    ours, theirs = (flat(weights(run.weights)) for run in (kept, joint))
+    moved = (theirs - flat(before)).norm()
+    assert moved > 0
+    assert (ours - theirs).norm() < 0.01 * moved
 
 
 def test_a_clip_has_the_hints_of_its_own_chunks(tmp_path: Path) -> None:
