@@ -141,8 +141,9 @@ def test_kept_hints_teach_what_the_large_network_does(
     assert [file.stat().st_mtime_ns for file in files] == times
     ours, theirs = weights(kept.weights), weights(joint.weights)
     for name in theirs:
-        # Four steps move a weight by 2e-3; heard alone or in a batch, last bits differ.
-        torch.testing.assert_close(ours[name], theirs[name], atol=1e-4, rtol=0)
+        # Four steps move a weight by 2e-3; heard alone or in a batch, last bits differ, and Adam
+        # makes steps of small gradients as large as any.
+        torch.testing.assert_close(ours[name], theirs[name], atol=4e-4, rtol=0)
 
 
 def test_a_clip_has_the_hints_of_its_own_chunks(tmp_path: Path) -> None:
