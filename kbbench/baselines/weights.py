@@ -33,6 +33,8 @@ class Card(BaseModel):
         validation_si_sdri_db: the mean there.
         data: recipe and corpora that it was trained on.
         settings: of the training run.
+        start_sha256: of the weights that the run began with; None where they were random.
+        start: what those weights say of themselves.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +47,8 @@ class Card(BaseModel):
     validation_si_sdri_db: float
     data: str
     settings: dict[str, Any]
+    start_sha256: str | None = None
+    start: Card | None = None
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:

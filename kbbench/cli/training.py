@@ -22,6 +22,11 @@ from kbbench.cli.progress import progress
 @click.option(
     "--out", type=options.FOLDER, required=True, help="Folder of all stages: new, or begun."
 )
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="Weights of the same stage to begin with, from another run [random ones].",
+)
 @options.corpus_folders()
 @click.option("--mixtures", type=click.IntRange(1), help="Of training [the recipe's number].")
 @click.option("--steps", type=click.IntRange(1), help="Of the optimizer [100000].")
@@ -52,6 +57,7 @@ from kbbench.cli.progress import progress
 def train(
     recipe: str,
     out: Path,
+    start: Path | None,
     folders: dict[str, Path],
     mixtures: int | None,
     device: str,
@@ -70,6 +76,7 @@ def train(
             Settings.of(**given),
             data,
             out,
+            start=start,
             device=device,
             workers=cores() if workers is None else workers,
             minutes=minutes,

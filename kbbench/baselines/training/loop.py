@@ -5,18 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from kbbench import __version__
+from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import TAUGHT, weights_name
-from kbbench.baselines.training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from kbbench.baselines.training.checkpoint import (
+    Identity,
+    Progress,
+    read_checkpoint,
+    write_checkpoint,
+)
 from kbbench.baselines.training.clips import Clips, Data, Item, batches
 from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.training.start import Origin, begin_with
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
 from kbbench.baselines.weights import Card, load_remote, save_weights
@@ -63,15 +70,21 @@ class Outcome:
 
 @dataclass
 class Run:
-    """One stage, on its way."""
+    """One stage, on its way; ``origins`` are of the networks that did not begin at random."""
 
-    settings: Settings
+    identity: Identity
     data: Data
     out: Path
     trainee: Trainee
     optimizer: torch.optim.Optimizer
     device: torch.device
-    progress: Progress
+    origins: dict[str, Origin]
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def settings(self) -> Settings:
+        """Of the stage."""
+        return self.identity.settings
 
     @property
     def folder(self) -> Path:
@@ -81,7 +94,7 @@ class Run:
     @property
     def weights(self) -> Path:
         """The best network so far."""
-        return self.out / weights_name(self.settings.stage, self.settings.only_delay)
+        return _weights(self.settings, self.out)
 
 
 def train(
@@ -89,6 +102,7 @@ def train(
     data: Data,
     out: Path,
     *,
+    start: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
     minutes: float | None = None,
@@ -101,16 +115,18 @@ def train(
         data: to learn from.
         out: folder of all stages: weights, ``triple.py``, and a folder a stage with ``log.csv``
             and ``checkpoint.pt``.
+        start: weights of the same stage to begin with, in place of random ones; they are part of
+            what the run is, and once a step is done the checkpoint alone decides.
         device: cpu, cuda, cuda:1, ...
         workers: processes that render mixtures; 0 renders between the steps.
         minutes: to stop after, with a checkpoint.
         tell: called with (steps done, in all).
 
     Raises:
-        InputError: no such device, the large network is missing, or the folder holds a run with
-            other settings.
+        InputError: no such device, the large network is missing, ``start`` does not fit, or the
+            folder holds a run with other settings or another start.
     """
-    run = _begin(settings, data, out, _device(device, settings.bf16))
+    run = _begin(settings, data, out, start, _device(device, settings.bf16))
     started = saved = time.monotonic()
     before = run.progress.seconds
     limit = float("inf") if minutes is None else 60 * minutes
@@ -147,24 +163,38 @@ def _device(name: str, bf16: bool) -> torch.device:
     return device
 
 
-def _begin(settings: Settings, data: Data, out: Path, device: torch.device) -> Run:
-    remote = None
-    if settings.stage in TAUGHT:
-        path = out / weights_name("large")
-        if not path.is_file():
-            raise InputError(
-                f"{path}: not there, and stage {settings.stage!r} learns from it; "
-                "train it first with --stage large, same --out"
-            )
-        remote = load_remote(path, "features")
-    trainee = Trainee(settings, data.task, remote).to(device)
+def _begin(
+    settings: Settings, data: Data, out: Path, start: Path | None, device: torch.device
+) -> Run:
+    large = out / weights_name("large")
+    remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
+    trainee = Trainee(settings, data.task, remote)
+    origins = {"remote": Origin.of(large)} if settings.tune_large else {}
+    begun: dict[str, Origin] = {}
+    if start is not None:
+        begun = begin_with(start, trainee, data.task, _weights(settings, out))
+    sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
     optimizer = torch.optim.AdamW(
-        trainee.trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        trainee.to(device).trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    run = Run(settings, data, out, trainee, optimizer, device, Progress())
+    identity = Identity(settings, data.words, sha256)
+    run = Run(identity, data, out, trainee, optimizer, device, {**origins, **begun})
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.progress = read_checkpoint(run.folder, settings, data.words, trainee, optimizer)
+    run.progress = read_checkpoint(run.folder, identity, trainee, optimizer)
     return run
+
+
+def _large(path: Path, stage: str) -> RemoteGridNet:
+    if not path.is_file():
+        raise InputError(
+            f"{path}: not there, and stage {stage!r} learns from it; "
+            "train it first with --stage large, same --out"
+        )
+    return load_remote(path, "features")
+
+
+def _weights(settings: Settings, out: Path) -> Path:
+    return out / weights_name(settings.stage, settings.only_delay)
 
 
 def _step(run: Run, batch: Item) -> dict[str, float]:
@@ -215,6 +245,7 @@ def _keep_best(run: Run, score_db: float) -> None:
         "remote": weights_name(run.settings.stage, run.settings.only_delay, remote=True),
     }
     for part, network in run.trainee.networks().items():
+        origin = run.origins.get(part)
         card = Card(
             kbbench=__version__,
             task=run.data.task,
@@ -224,6 +255,8 @@ def _keep_best(run: Run, score_db: float) -> None:
             validation_si_sdri_db=round(score_db, 3),
             data=run.data.words,
             settings=run.settings.model_dump(mode="json"),
+            start_sha256=origin and origin.sha256,
+            start=origin and origin.card,
         )
         save_weights(run.out / names[part], network.state_dict(), card)
     boosting = run.settings.stage if run.settings.stage in ("film", "output") else "boosted"
@@ -236,9 +269,7 @@ def _stale(run: Run) -> bool:
 
 
 def _save(run: Run) -> None:
-    write_checkpoint(
-        run.folder, run.settings, run.data.words, run.progress, run.trainee, run.optimizer
-    )
+    write_checkpoint(run.folder, run.identity, run.progress, run.trainee, run.optimizer)
     write_text(run.folder / "log.csv", pd.DataFrame(run.progress.rows).to_csv(index=False))
 
 
