@@ -17,8 +17,45 @@ from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.errors import InputError, one_line
 from kbbench.files import write_bytes
 from kbbench.models.contract import Task
+from kbbench.report.quantity import duration
 
 SUFFIX = ".safetensors"
+
+
+class Trained(BaseModel):
+    """How much training there was.
+
+    Args:
+        steps: of the optimizer.
+        clips: heard, one as often as it was.
+        seconds: wall-clock, over all sittings, validation included.
+        untimed_steps: of those steps; kbbench did not always keep their time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int
+    clips: int
+    seconds: float
+    untimed_steps: int = 0
+
+    def __add__(self, more: Trained) -> Trained:
+        return Trained(
+            steps=self.steps + more.steps,
+            clips=self.clips + more.clips,
+            seconds=self.seconds + more.seconds,
+            untimed_steps=self.untimed_steps + more.untimed_steps,
+        )
+
+    @property
+    def text(self) -> str:
+        """In a few words.
+
+        >>> Trained(steps=900, clips=7200, seconds=300, untimed_steps=400).text
+        '900 steps, 7200 clips, 5.0 minutes and the time of 400 steps'
+        """
+        untimed = f" and the time of {self.untimed_steps} steps" if self.untimed_steps else ""
+        return f"{self.steps} steps, {self.clips} clips, {duration(self.seconds)}{untimed}"
 
 
 class Card(BaseModel):
@@ -29,12 +66,13 @@ class Card(BaseModel):
         task: what for.
         stage: such as small, large or boosted.
         config: the network's shape.
-        steps: of training, at the best validation.
+        steps: of the run that trained it, at the best validation.
         validation_si_sdri_db: the mean there.
         data: recipe and corpora that it was trained on.
         settings: of the training run.
         start_sha256: of the weights that the run began with; None where they were random.
         start: what those weights say of themselves.
+        trained: until the best validation, and before the run began; see :attr:`training`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +87,16 @@ class Card(BaseModel):
     settings: dict[str, Any]
     start_sha256: str | None = None
     start: Card | None = None
+    trained: Trained | None = None
+
+    @property
+    def training(self) -> Trained:
+        """All that these weights were trained, those that the run began with included."""
+        if self.trained is not None:
+            return self.trained
+        clips = self.steps * int(self.settings.get("batch_size", 0))
+        own = Trained(steps=self.steps, clips=clips, seconds=0, untimed_steps=self.steps)
+        return own if self.start is None else own + self.start.training
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:

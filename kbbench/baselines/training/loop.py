@@ -26,7 +26,7 @@ from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
-from kbbench.baselines.weights import Card, load_remote, save_weights
+from kbbench.baselines.weights import Card, Trained, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
 
@@ -48,11 +48,21 @@ def triple() -> Triple:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: ``done`` where no step is left, else the same call carries on."""
+    """How a run ended.
+
+    Args:
+        done: no step is left; else the same call carries on.
+        progress: of this run.
+        weights: the best network.
+        trained: of this run.
+        before: of the weights that it began with.
+    """
 
     done: bool
     progress: Progress
     weights: Path
+    trained: Trained
+    before: Trained | None = None
 
     @property
     def text(self) -> str:
@@ -65,7 +75,8 @@ class Outcome:
         )
         ending = "done" if self.done else "the same command carries on"
         spoilt = f", {now.skipped} steps without a finite gradient" if now.skipped else ""
-        return f"{best}; {now.step} steps{spoilt}, {now.seconds / 60:.1f} minutes: {ending}"
+        total = f"; in all {(self.before + self.trained).text}" if self.before else ""
+        return f"{best}; {self.trained.text}{spoilt}{total}: {ending}"
 
 
 @dataclass
@@ -85,6 +96,13 @@ class Run:
     def settings(self) -> Settings:
         """Of the stage."""
         return self.identity.settings
+
+    @property
+    def trained(self) -> Trained:
+        """So far, in this run."""
+        step = self.progress.step
+        seconds = round(self.progress.seconds, 1)
+        return Trained(steps=step, clips=step * self.settings.batch_size, seconds=seconds)
 
     @property
     def folder(self) -> Path:
@@ -148,7 +166,14 @@ def train(
             _save(run)
             saved = time.monotonic()
     _save(run)
-    return Outcome(run.progress.step == settings.steps or _stale(run), run.progress, run.weights)
+    begun = run.origins.get("network")
+    return Outcome(
+        done=run.progress.step == settings.steps or _stale(run),
+        progress=run.progress,
+        weights=run.weights,
+        trained=run.trained,
+        before=begun and begun.card.training,
+    )
 
 
 def _device(name: str, bf16: bool) -> torch.device:
@@ -257,6 +282,7 @@ def _keep_best(run: Run, score_db: float) -> None:
             settings=run.settings.model_dump(mode="json"),
             start_sha256=origin and origin.sha256,
             start=origin and origin.card,
+            trained=run.trained + origin.card.training if origin else run.trained,
         )
         save_weights(run.out / names[part], network.state_dict(), card)
     boosting = run.settings.stage if run.settings.stage in ("film", "output") else "boosted"

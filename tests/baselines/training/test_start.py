@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from kbbench.baselines.training import train
-from kbbench.baselines.weights import Card, read_card
+from kbbench.baselines.weights import Card, Trained, read_card
 from kbbench.cli import main
 from kbbench.errors import InputError
 from kbbench.models.sources import file_sha256
@@ -42,6 +42,9 @@ def test_it_begins_with_those_weights_and_its_card_says_so(first: Path, tmp_path
     again = train(settings(**STILL), DATA, tmp_path / "b", start=outcome.weights)
     grandchild = read_card(again.weights)
     assert grandchild.start == card
+    assert (grandchild.training.steps, grandchild.training.clips) == (card.start.steps + 2, 12)
+    assert grandchild.training.seconds >= card.training.seconds >= card.start.training.seconds
+    assert again.text.endswith(f"; in all {grandchild.training.text}: done")
     assert train(settings(**STILL), DATA, tmp_path / "c").weights.is_file()
     assert read_card(tmp_path / "c/small.safetensors").start is None
 
@@ -50,10 +53,10 @@ def test_a_cut_run_does_not_begin_again(first: Path, tmp_path: Path) -> None:
     whole = train(settings(), DATA, tmp_path / "whole", start=first)
     while not train(settings(), DATA, tmp_path / "cut", start=first, minutes=0).done:
         pass
-    assert whole.weights.read_bytes() == (tmp_path / "cut/small.safetensors").read_bytes()
-    fresh = train(settings(), DATA, tmp_path / "fresh")
-    ours, theirs = weights(whole.weights), weights(fresh.weights)
-    assert not all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    ours, theirs = weights(whole.weights), weights(tmp_path / "cut/small.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    fresh = weights(train(settings(), DATA, tmp_path / "fresh").weights)
+    assert not all(torch.equal(ours[name], fresh[name]) for name in fresh)
 
 
 def test_a_begun_folder_refuses_another_start(first: Path, tmp_path: Path) -> None:
@@ -127,12 +130,18 @@ def test_weights_from_before_there_were_starts_load(tmp_path: Path) -> None:
         steps=3,
         validation_si_sdri_db=1.5,
         data="none",
-        settings={},
+        settings={"batch_size": 8},
     )
-    old = json.loads(card.model_dump_json(exclude={"start", "start_sha256"}))
+    old = json.loads(card.model_dump_json(exclude={"start", "start_sha256", "trained"}))
     path = tmp_path / "old.safetensors"
     save_file(network.state_dict(), path, metadata={"card": json.dumps(old)})
     assert read_card(path) == card
+    assert card.training == Trained(steps=3, clips=24, seconds=0, untimed_steps=3)
+    later = Trained(steps=1, clips=2, seconds=9)
+    text = "4 steps, 26 clips, 9 s and the time of 3 steps"
+    assert (card.training + later).text == text
+    child = card.model_copy(update={"start": card, "settings": {}})
+    assert child.training == Trained(steps=6, clips=24, seconds=0, untimed_steps=6)
 
 
 def test_a_checkpoint_from_before_there_were_starts_carries_on(tmp_path: Path) -> None:
