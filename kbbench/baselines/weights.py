@@ -28,7 +28,7 @@ class Trained(BaseModel):
     Args:
         steps: of the optimizer.
         clips: heard, one as often as it was.
-        seconds: wall-clock, over all sittings, validation included.
+        seconds: wall-clock, over all sittings.
         untimed_steps: of those steps; kbbench did not always keep their time.
     """
 

@@ -54,6 +54,9 @@ from kbbench.cli.progress import progress
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda")
 @click.option("--workers", type=click.IntRange(0), default=None, help="Processes [all cores].")
 @click.option("--minutes", type=click.FloatRange(0), help="Stop then; the same command carries on.")
+@click.option(
+    "--tensorboard", is_flag=True, help="Curves for it beside log.csv; needs kbbench[tensorboard]."
+)
 def train(
     recipe: str,
     out: Path,
@@ -63,6 +66,7 @@ def train(
     device: str,
     workers: int | None,
     minutes: float | None,
+    tensorboard: bool,
     **settings: Any,
 ) -> None:
     """Train a reference network on RECIPE: a recipe, rendered as it goes, or a dataset folder."""
@@ -80,6 +84,7 @@ def train(
             device=device,
             workers=cores() if workers is None else workers,
             minutes=minutes,
+            tensorboard=tensorboard,
             tell=tell,
         )
     click.echo(outcome.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import torch
 from kbbench import __version__
 from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import TAUGHT, weights_name
+from kbbench.baselines.training.board import Board, summary_writer
 from kbbench.baselines.training.checkpoint import (
     Identity,
     Progress,
@@ -30,6 +31,8 @@ from kbbench.baselines.weights import Card, Trained, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
 
+Tell = Callable[[int, int], None]
+"""Called with (steps done, in all)."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
 TRIPLE = '''"""The triple trained in this folder; evaluate it with `kbbench evaluate`."""
@@ -91,6 +94,7 @@ class Run:
     device: torch.device
     origins: dict[str, Origin]
     progress: Progress = field(default_factory=Progress)
+    board: Board | None = None
 
     @property
     def settings(self) -> Settings:
@@ -124,7 +128,8 @@ def train(
     device: str = "cpu",
     workers: int = 0,
     minutes: float | None = None,
-    tell: Callable[[int, int], None] | None = None,
+    tensorboard: bool = False,
+    tell: Tell | None = None,
 ) -> Outcome:
     """Train a stage, or carry on where a kill or the time limit left it.
 
@@ -138,34 +143,18 @@ def train(
         device: cpu, cuda, cuda:1, ...
         workers: processes that render mixtures; 0 renders between the steps.
         minutes: to stop after, with a checkpoint.
+        tensorboard: what ``log.csv`` holds goes to TensorBoard's files beside it too.
         tell: called with (steps done, in all).
 
     Raises:
-        InputError: no such device, the large network is missing, ``start`` does not fit, or the
-            folder holds a run with other settings or another start.
+        InputError: no such device, the large network or the package tensorboard is missing,
+            ``start`` does not fit, or the folder holds a run with other settings or another start.
     """
+    writer = summary_writer() if tensorboard else None
     run = _begin(settings, data, out, start, _device(device, settings.bf16))
-    started = saved = time.monotonic()
-    before = run.progress.seconds
-    limit = float("inf") if minutes is None else 60 * minutes
-    scenes = data.train
-    if settings.cache_hints and run.trainee.remote is not None:
-        scenes = heard_scenes(data, settings, run.trainee.remote, out, tell)
-    clips = batches(Clips(scenes, settings), run.progress.step, workers)
-    while run.progress.step < settings.steps and not _stale(run):
-        batch = to_device(next(clips), run.device)
-        figures = _step(run, batch)
-        now = time.monotonic()
-        run.progress.seconds = before + now - started
-        _after_step(run, figures)
-        if tell is not None:
-            tell(run.progress.step, settings.steps)
-        if now - started > limit:
-            break
-        if now - saved > CHECKPOINT_S:
-            _save(run)
-            saved = time.monotonic()
-    _save(run)
+    run.board = Board(writer, run.folder, run.progress) if writer else None
+    with run.board or nullcontext():
+        _learn(run, workers, float("inf") if minutes is None else 60 * minutes, tell)
     begun = run.origins.get("network")
     return Outcome(
         done=run.progress.step == settings.steps or _stale(run),
@@ -174,6 +163,30 @@ def train(
         trained=run.trained,
         before=begun and begun.card.training,
     )
+
+
+def _learn(run: Run, workers: int, limit_s: float, tell: Tell | None) -> None:
+    """Step by step until there is none left, or the time is up."""
+    settings, before_s = run.settings, run.progress.seconds
+    started = saved = time.monotonic()
+    scenes = run.data.train
+    if settings.cache_hints and run.trainee.remote is not None:
+        scenes = heard_scenes(run.data, settings, run.trainee.remote, run.out, tell)
+    clips = batches(Clips(scenes, settings), run.progress.step, workers)
+    while run.progress.step < settings.steps and not _stale(run):
+        batch = to_device(next(clips), run.device)
+        figures = _step(run, batch)
+        now = time.monotonic()
+        run.progress.seconds = before_s + now - started
+        _after_step(run, figures)
+        if tell is not None:
+            tell(run.progress.step, settings.steps)
+        if now - started > limit_s:
+            break
+        if now - saved > CHECKPOINT_S:
+            _save(run)
+            saved = time.monotonic()
+    _save(run)
 
 
 def _device(name: str, bf16: bool) -> torch.device:
@@ -251,7 +264,10 @@ def _after_step(run: Run, figures: dict[str, float]) -> None:
         _keep_best(run, validated["si_sdri_db"])
     if validated or step % settings.log_every == 0:
         seconds = round(run.progress.seconds, 1)
-        run.progress.rows.append({"step": step, "seconds": seconds, **figures, **validated})
+        row = {"step": step, "seconds": seconds, **figures, **validated}
+        run.progress.rows.append(row)
+        if run.board is not None:
+            run.board.add(row)
     if validated:
         _save(run)
 
@@ -297,6 +313,8 @@ def _stale(run: Run) -> bool:
 def _save(run: Run) -> None:
     write_checkpoint(run.folder, run.identity, run.progress, run.trainee, run.optimizer)
     write_text(run.folder / "log.csv", pd.DataFrame(run.progress.rows).to_csv(index=False))
+    if run.board is not None:
+        run.board.flush()
 
 
 def _autocast(run: Run) -> AbstractContextManager[None]:
