@@ -16,6 +16,8 @@ FOLDER = click.Path(path_type=Path)
 """A folder that need not exist yet."""
 LONGEST_DELAY = 1250
 """Ten seconds: later hints are no hints."""
+SPEED_STEP_PERCENT = 5
+"""Between the speeds of a range."""
 TASKS = ("separation", "target_speech", "enhancement")
 VERBOSE = "kbbench.verbose"
 """Key in Click's shared memory of one invocation."""
@@ -40,6 +42,28 @@ class Delays(click.ParamType[tuple[int, ...]]):
                 self.fail(f"{value!r}: expected ascending delays of at most {LONGEST_DELAY} chunks")
             delays.update(range(first, last + 1))
         return tuple(sorted(delays))
+
+
+class Speeds(click.ParamType[tuple[int, ...]]):
+    """Speeds in percent of the recorded one: ``0.9-1.1`` (in steps of 0.05), ``0.9,1``, or both."""
+
+    name = "speeds"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Text to ascending percents."""
+        if not isinstance(value, str):
+            return tuple(value)
+        number = r"([0-9](?:\.[0-9]{1,2})?)"
+        speeds: set[int] = set()
+        for piece in value.split(","):
+            match = re.fullmatch(rf"\s*{number}(?:-{number})?\s*", piece)
+            if not match:
+                self.fail(f"{value!r}: expected speeds such as 0.9-1.1 or 0.9,1,1.1")
+            first, last = (round(100 * float(text)) for text in (match[1], match[2] or match[1]))
+            if last < first:
+                self.fail(f"{value!r}: expected ascending speeds, such as 0.9-1.1")
+            speeds.update(range(first, last + 1, SPEED_STEP_PERCENT))
+        return tuple(sorted(speeds))
 
 
 class Shard(click.ParamType[tuple[int, int]]):

@@ -32,6 +32,12 @@ from kbbench.cli.progress import progress
 @click.option("--steps", type=click.IntRange(1), help="Of the optimizer [100000].")
 @click.option("--batch-size", type=click.IntRange(1), help="Clips a step [8].")
 @click.option("--clip", "clip_s", type=click.FloatRange(0.1), help="Seconds of each clip [4].")
+@click.option(
+    "--speed", "speeds_percent", type=options.Speeds(), help="Of each clip, such as 0.9-1.1 [1]."
+)
+@click.option(
+    "--gain", "gain_db", type=click.FloatRange(0), help="Louder or quieter by up to so many dB [0]."
+)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[0.001]")
 @click.option("--warm-up", "warm_up_steps", type=click.IntRange(0), help="Steps [500].")
 @click.option(
