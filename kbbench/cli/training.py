@@ -10,12 +10,14 @@ import click
 from kbbench.cli import options
 from kbbench.cli.progress import progress
 
+STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "distilled")
+
 
 @click.command()
 @click.argument("recipe")
 @click.option(
     "--stage",
-    type=click.Choice(["small", "baseline", "large", "boosted", "film", "output", "distilled"]),
+    type=click.Choice(STAGES),
     required=True,
     help="What to train; large goes before boosted, film, output and distilled.",
 )
@@ -55,7 +57,7 @@ from kbbench.cli.progress import progress
 @click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
 @click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")
 @click.option("--patience", type=click.IntRange(0), help="Validations without a better one [0].")
-@click.option("--seed", type=int, help="[0]")
+@click.option("--seed", type=int, help="[0; 1 for small2]")
 @click.option("--bf16", is_flag=True, default=None, help="Compute in bfloat16.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda")
 @click.option("--workers", type=click.IntRange(0), default=None, help="Processes [all cores].")

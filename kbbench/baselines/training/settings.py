@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kbbench.baselines.config import COMPRESSIONS
-from kbbench.baselines.stages import BOOSTINGS, TAUGHT, Stage
+from kbbench.baselines.stages import BOOSTINGS, ENSEMBLE, TAUGHT, Stage
 from kbbench.errors import InputError
 from kbbench.units import OFFICIAL_DELAYS
 
@@ -47,7 +47,7 @@ class Settings(BaseModel):
         validation_mixtures: the first so many, whole.
         patience: the run ends after so many validations without a better one; 0 never ends it.
         log_every: steps.
-        seed: of weights, order, cuts, delays and losses.
+        seed: of weights, order, cuts, delays and losses; stage small2 has one of its own.
         bf16: layers compute in bfloat16 (autocast).
     """
 
@@ -75,7 +75,7 @@ class Settings(BaseModel):
     validation_mixtures: int = Field(default=50, ge=1)
     patience: int = Field(default=0, ge=0)
     log_every: int = Field(default=50, ge=1)
-    seed: int = 0
+    seed: int = Field(default_factory=lambda given: int(given.get("stage") == ENSEMBLE[1]))
     bf16: bool = False
 
     @model_validator(mode="after")
