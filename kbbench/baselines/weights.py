@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from kbbench.baselines.config import GridNetConfig, Speaks
@@ -17,9 +17,12 @@ from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.errors import InputError, one_line
 from kbbench.files import write_bytes
 from kbbench.models.contract import Task
+from kbbench.models.sources import read_file
 from kbbench.report.quantity import duration
 
 SUFFIX = ".safetensors"
+HEADER_SIZE = 8
+"""Bytes that say how long the header of a safetensors file is, which follows them."""
 
 
 class Trained(BaseModel):
@@ -90,6 +93,12 @@ class Card(BaseModel):
     trained: Trained | None = None
 
     @property
+    def all_data(self) -> tuple[str, ...]:
+        """What these weights were trained on, that of those which the run began with first."""
+        before = self.start.all_data if self.start else ()
+        return tuple(dict.fromkeys((*before, self.data)))
+
+    @property
     def training(self) -> Trained:
         """All that these weights were trained, those that the run began with included."""
         if self.trained is not None:
@@ -113,6 +122,12 @@ def read_card(path: Path) -> Card:
     """
     card, _ = _read(path)
     return card
+
+
+def describe(path: Path) -> tuple[Card, int]:
+    """The card, and the number of parameters; raises as :func:`read_card`."""
+    card, tensors = _read(path)
+    return card, sum(tensor.numel() for tensor in tensors.values())
 
 
 def load_device(path: Path) -> GridNet:
@@ -142,12 +157,17 @@ def _filled(path: Path, network: GridNet, tensors: dict[str, Tensor]) -> GridNet
 def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected weights written by `kbbench train`")
+    data = read_file(path.absolute())
     try:
-        with safe_open(path, framework="pt") as file:
-            card = Card.model_validate(json.loads(file.metadata()["card"]))
-            return card, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = load(data)
+        header = json.loads(data[HEADER_SIZE : HEADER_SIZE + _number(data[:HEADER_SIZE])])
+        return Card.model_validate(json.loads(header["__metadata__"]["card"])), tensors
     except (SafetensorError, ValidationError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not weights of this kbbench ({one_line(error)[:200]}); "
             "expected a file written by `kbbench train`"
         ) from error
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "little")

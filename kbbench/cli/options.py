@@ -23,6 +23,18 @@ VERBOSE = "kbbench.verbose"
 """Key in Click's shared memory of one invocation."""
 
 
+class Model(click.ParamType[Path]):
+    """A user's Python file, or a built-in name."""
+
+    name = "model"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Text to the path of a Python file."""
+        from kbbench.baselines.shipped import find_model
+
+        return find_model(Path(value))
+
+
 class Delays(click.ParamType[tuple[int, ...]]):
     """Delays in chunks: ``0-6``, ``0,3,6``, or both."""
 
@@ -137,6 +149,7 @@ def corpus_folders(what_for: str = "") -> Callable[[Any], Any]:
     )
 
 
+model = click.argument("model", type=Model())
 workers = click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes [all cores]."
 )
