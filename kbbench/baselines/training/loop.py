@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -17,17 +16,17 @@ from kbbench.baselines.stages import TAUGHT, weights_name
 from kbbench.baselines.training.board import Board, summary_writer
 from kbbench.baselines.training.checkpoint import (
     Identity,
-    Progress,
     read_checkpoint,
     write_checkpoint,
 )
 from kbbench.baselines.training.clips import Clips, Data, Item, batches
 from kbbench.baselines.training.hints import heard_scenes
+from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
-from kbbench.baselines.weights import Card, Trained, load_remote, save_weights
+from kbbench.baselines.weights import Card, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
 
@@ -47,76 +46,6 @@ def triple() -> Triple:
     """Its networks, hints by way of {boosting}."""
     return trained(Path(__file__).parent, "{task}", "{boosting}")
 '''
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Args:
-        done: no step is left; else the same call carries on.
-        progress: of this run.
-        weights: the best network.
-        trained: of this run.
-        before: of the weights that it began with.
-    """
-
-    done: bool
-    progress: Progress
-    weights: Path
-    trained: Trained
-    before: Trained | None = None
-
-    @property
-    def text(self) -> str:
-        """One line for people."""
-        now = self.progress
-        best = (
-            f"{self.weights}: {now.best_db:.2f} dB SI-SDRi in validation at step {now.best_step}"
-            if now.best_step
-            else "not validated yet"
-        )
-        ending = "done" if self.done else "the same command carries on"
-        spoilt = f", {now.skipped} steps without a finite gradient" if now.skipped else ""
-        total = f"; in all {(self.before + self.trained).text}" if self.before else ""
-        return f"{best}; {self.trained.text}{spoilt}{total}: {ending}"
-
-
-@dataclass
-class Run:
-    """One stage, on its way; ``origins`` are of the networks that did not begin at random."""
-
-    identity: Identity
-    data: Data
-    out: Path
-    trainee: Trainee
-    optimizer: torch.optim.Optimizer
-    device: torch.device
-    origins: dict[str, Origin]
-    progress: Progress = field(default_factory=Progress)
-    board: Board | None = None
-
-    @property
-    def settings(self) -> Settings:
-        """Of the stage."""
-        return self.identity.settings
-
-    @property
-    def trained(self) -> Trained:
-        """So far, in this run."""
-        step = self.progress.step
-        seconds = round(self.progress.seconds, 1)
-        return Trained(steps=step, clips=step * self.settings.batch_size, seconds=seconds)
-
-    @property
-    def folder(self) -> Path:
-        """Of log and checkpoint."""
-        return self.out / self.weights.stem
-
-    @property
-    def weights(self) -> Path:
-        """The best network so far."""
-        return _weights(self.settings, self.out)
 
 
 def train(
@@ -210,7 +139,7 @@ def _begin(
     origins = {"remote": Origin.of(large)} if settings.tune_large else {}
     begun: dict[str, Origin] = {}
     if start is not None:
-        begun = begin_with(start, trainee, data.task, _weights(settings, out))
+        begun = begin_with(start, trainee, data.task, best_weights(settings, out))
     sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
     optimizer = torch.optim.AdamW(
         trainee.to(device).trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -229,10 +158,6 @@ def _large(path: Path, stage: str) -> RemoteGridNet:
             "train it first with --stage large, same --out"
         )
     return load_remote(path, "features")
-
-
-def _weights(settings: Settings, out: Path) -> Path:
-    return out / weights_name(settings.stage, settings.only_delay)
 
 
 def _step(run: Run, batch: Item) -> dict[str, float]:
