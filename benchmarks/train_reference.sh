@@ -11,7 +11,7 @@
 set -euo pipefail
 
 : "${RECIPE:?a recipe or a dataset folder}" "${OUT:?a folder}"
-STAGES="${STAGES:-large small baseline boosted film output distilled}"
+STAGES="${STAGES:-large small baseline boosted film output distilled small2}"
 DEVICE="${DEVICE:-$(python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")')}"
 end=$((SECONDS + 60 * ${MINUTES:-9}))
 

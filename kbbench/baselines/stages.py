@@ -7,10 +7,12 @@ from typing import Literal, get_args
 from kbbench.baselines.config import Boosting, GridNetConfig, baseline, boosted, large, small
 from kbbench.models.contract import Task
 
-Stage = Literal["small", "baseline", "distilled", "large", "boosted", "film", "output"]
+Stage = Literal["small", "small2", "baseline", "distilled", "large", "boosted", "film", "output"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 BOOSTINGS: dict[str, Boosting] = {"boosted": "attention", "film": "film", "output": "output"}
 """Stages that take hints, and how."""
+ENSEMBLE: tuple[Stage, Stage] = ("small", "small2")
+"""Stages of one shape, trained from different seeds, whose mean is an ensemble."""
 TAUGHT = ("distilled", *BOOSTINGS)
 """Stages that need a trained large network."""
 

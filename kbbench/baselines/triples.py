@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 
@@ -13,8 +13,9 @@ from kbbench.baselines.config import SOURCES, spoken
 from kbbench.baselines.config import boosted as boosted_config
 from kbbench.baselines.config import large as large_config
 from kbbench.baselines.config import small as small_config
+from kbbench.baselines.ensemble import Ensemble
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
-from kbbench.baselines.stages import BOOSTINGS, Stage, weights_name
+from kbbench.baselines.stages import BOOSTINGS, ENSEMBLE, Stage, weights_name
 from kbbench.baselines.weights import load_device, load_remote
 from kbbench.errors import InputError
 from kbbench.models.contract import TASKS, Boosted, Task, Triple
@@ -28,7 +29,12 @@ NAMES = {
 }
 
 
-def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "small") -> Triple:
+def trained(
+    folder: Path,
+    task: str,
+    boosting: str = "boosted",
+    small: Stage | Literal["ensemble"] = "small",
+) -> Triple:
     """A triple from a folder that `kbbench train` wrote.
 
     A device trained for one delay alone serves that delay; the others take the one for all.
@@ -37,7 +43,8 @@ def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "
         folder: of all stages.
         task: separation, target_speech or enhancement.
         boosting: boosted, film or output.
-        small: small; or baseline (as many parameters as the device), or distilled.
+        small: small; or baseline (as many parameters as the device), distilled, or ensemble (the
+            mean of small and small2).
 
     Raises:
         InputError: unknown names, or not trained yet.
@@ -65,7 +72,10 @@ def trained(folder: Path, task: str, boosting: str = "boosted", small: Stage = "
         own = folder / weights_name(boosting, delay_chunks)
         return trained_for(delay_chunks if own.is_file() else None)
 
-    device = load_device(found(folder / weights_name(small), small))
+    def alone(stage: Stage) -> GridNet:
+        return load_device(found(folder / weights_name(stage), stage))
+
+    device = Ensemble(*map(alone, ENSEMBLE)) if small == "ensemble" else alone(small)
     name = NAMES[boosting] + ("" if small == "small" else f" ({small})")
     return Triple(name, known, device, large, boosted)
 

@@ -16,7 +16,7 @@ enough that each core has memory for its own."""
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@options.model
 @click.option(
     "--data", type=options.FOLDER, required=True, help="A folder made by `kbbench make-data`."
 )
@@ -72,7 +72,7 @@ def evaluate(
     recognizer: Path | None,
     skip_audit: bool,
 ) -> None:
-    """Evaluate the triple in MODEL, a Python file, at each delay of its hints."""
+    """Evaluate the triple in MODEL, a file or a built-in name, at each delay of its hints."""
     from kbbench import evaluation
     from kbbench.channel import parse_channel
     from kbbench.metrics import Extras
@@ -98,7 +98,7 @@ def evaluate(
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@options.model
 @options.task
 @click.option(
     "--delay",
@@ -130,7 +130,7 @@ def profile(model: Path, task: str | None, delay: int, seconds: float, file: Pat
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@options.model
 @options.task
 @click.option(
     "--delays", type=options.Delays(), default=(HEADLINE_DELAY,), help="In chunks of 8 ms [6]."
@@ -188,6 +188,14 @@ def schema() -> None:
     click.echo(schema_text(), nl=False)
 
 
+@click.command("models")
+def list_models() -> None:
+    """List the trained triples that come with kbbench: MODEL may be one of their names."""
+    from kbbench.baselines.shipped.show import show_models
+
+    show_models()
+
+
 @click.command("new-model")
 @click.argument("name")
 @click.option("--task", type=click.Choice(options.TASKS), default="enhancement", show_default=True)
@@ -200,7 +208,7 @@ def new_model(name: str, task: str) -> None:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@options.model
 @options.task
 @options.verbose
 @click.pass_context
@@ -214,4 +222,4 @@ def check(ctx: click.Context, model: Path, task: str | None) -> None:
     ctx.exit(0 if report.right else 1)
 
 
-COMMANDS = (new_model, check, evaluate, profile, audit, compare, schema)
+COMMANDS = (list_models, new_model, check, evaluate, profile, audit, compare, schema)

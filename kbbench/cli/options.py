@@ -16,9 +16,23 @@ FOLDER = click.Path(path_type=Path)
 """A folder that need not exist yet."""
 LONGEST_DELAY = 1250
 """Ten seconds: later hints are no hints."""
+SPEED_STEP_PERCENT = 5
+"""Between the speeds of a range."""
 TASKS = ("separation", "target_speech", "enhancement")
 VERBOSE = "kbbench.verbose"
 """Key in Click's shared memory of one invocation."""
+
+
+class Model(click.ParamType[Path]):
+    """A user's Python file, or a built-in name."""
+
+    name = "model"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Text to the path of a Python file."""
+        from kbbench.baselines.shipped import find_model
+
+        return find_model(Path(value))
 
 
 class Delays(click.ParamType[tuple[int, ...]]):
@@ -40,6 +54,28 @@ class Delays(click.ParamType[tuple[int, ...]]):
                 self.fail(f"{value!r}: expected ascending delays of at most {LONGEST_DELAY} chunks")
             delays.update(range(first, last + 1))
         return tuple(sorted(delays))
+
+
+class Speeds(click.ParamType[tuple[int, ...]]):
+    """Speeds in percent of the recorded one: ``0.9-1.1`` (in steps of 0.05), ``0.9,1``, or both."""
+
+    name = "speeds"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Text to ascending percents."""
+        if not isinstance(value, str):
+            return tuple(value)
+        number = r"([0-9](?:\.[0-9]{1,2})?)"
+        speeds: set[int] = set()
+        for piece in value.split(","):
+            match = re.fullmatch(rf"\s*{number}(?:-{number})?\s*", piece)
+            if not match:
+                self.fail(f"{value!r}: expected speeds such as 0.9-1.1 or 0.9,1,1.1")
+            first, last = (round(100 * float(text)) for text in (match[1], match[2] or match[1]))
+            if last < first:
+                self.fail(f"{value!r}: expected ascending speeds, such as 0.9-1.1")
+            speeds.update(range(first, last + 1, SPEED_STEP_PERCENT))
+        return tuple(sorted(speeds))
 
 
 class Shard(click.ParamType[tuple[int, int]]):
@@ -113,6 +149,7 @@ def corpus_folders(what_for: str = "") -> Callable[[Any], Any]:
     )
 
 
+model = click.argument("model", type=Model())
 workers = click.option(
     "--workers", type=click.IntRange(1), default=None, help="Processes [all cores]."
 )

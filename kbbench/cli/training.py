@@ -10,23 +10,36 @@ import click
 from kbbench.cli import options
 from kbbench.cli.progress import progress
 
+STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "distilled")
+
 
 @click.command()
 @click.argument("recipe")
 @click.option(
     "--stage",
-    type=click.Choice(["small", "baseline", "large", "boosted", "film", "output", "distilled"]),
+    type=click.Choice(STAGES),
     required=True,
     help="What to train; large goes before boosted, film, output and distilled.",
 )
 @click.option(
     "--out", type=options.FOLDER, required=True, help="Folder of all stages: new, or begun."
 )
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="Weights of the same stage to begin with, from another run [random ones].",
+)
 @options.corpus_folders()
 @click.option("--mixtures", type=click.IntRange(1), help="Of training [the recipe's number].")
 @click.option("--steps", type=click.IntRange(1), help="Of the optimizer [100000].")
 @click.option("--batch-size", type=click.IntRange(1), help="Clips a step [8].")
 @click.option("--clip", "clip_s", type=click.FloatRange(0.1), help="Seconds of each clip [4].")
+@click.option(
+    "--speed", "speeds_percent", type=options.Speeds(), help="Of each clip, such as 0.9-1.1 [1]."
+)
+@click.option(
+    "--gain", "gain_db", type=click.FloatRange(0), help="Louder or quieter by up to so many dB [0]."
+)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[0.001]")
 @click.option("--warm-up", "warm_up_steps", type=click.IntRange(0), help="Steps [500].")
 @click.option(
@@ -44,19 +57,24 @@ from kbbench.cli.progress import progress
 @click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
 @click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")
 @click.option("--patience", type=click.IntRange(0), help="Validations without a better one [0].")
-@click.option("--seed", type=int, help="[0]")
+@click.option("--seed", type=int, help="[0; 1 for small2]")
 @click.option("--bf16", is_flag=True, default=None, help="Compute in bfloat16.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda")
 @click.option("--workers", type=click.IntRange(0), default=None, help="Processes [all cores].")
 @click.option("--minutes", type=click.FloatRange(0), help="Stop then; the same command carries on.")
+@click.option(
+    "--tensorboard", is_flag=True, help="Curves for it beside log.csv; needs kbbench[tensorboard]."
+)
 def train(
     recipe: str,
     out: Path,
+    start: Path | None,
     folders: dict[str, Path],
     mixtures: int | None,
     device: str,
     workers: int | None,
     minutes: float | None,
+    tensorboard: bool,
     **settings: Any,
 ) -> None:
     """Train a reference network on RECIPE: a recipe, rendered as it goes, or a dataset folder."""
@@ -70,9 +88,11 @@ def train(
             Settings.of(**given),
             data,
             out,
+            start=start,
             device=device,
             workers=cores() if workers is None else workers,
             minutes=minutes,
+            tensorboard=tensorboard,
             tell=tell,
         )
     click.echo(outcome.text)

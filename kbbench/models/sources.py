@@ -31,7 +31,7 @@ class Sources:
 
     Args:
         folder: of the user's file; names of files are relative to it.
-        sha256: of each file, by the name that the user gave it, or relative to the folder.
+        sha256: of each file, by its name in the folder, or else by the one that the user gave it.
     """
 
     folder: Path
@@ -92,8 +92,15 @@ def read_file(path: str | Path) -> bytes:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     current = _OPEN.get()
     if current is not None:
-        current.sources.sha256[Path(path).as_posix()] = hashlib.sha256(data).hexdigest()
+        name = _name(Path(path), found, current.sources.folder)
+        current.sources.sha256[name] = hashlib.sha256(data).hexdigest()
     return data
+
+
+def _name(given: Path, found: Path, folder: Path) -> str:
+    """The same wherever the folder lies."""
+    real = found.parent.resolve() / found.name
+    return (real.relative_to(folder) if real.is_relative_to(folder) else given).as_posix()
 
 
 def file_sha256(path: Path) -> str:

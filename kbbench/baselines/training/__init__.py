@@ -1,7 +1,8 @@
 """Training of the reference triples: data, loss, loop, checkpoints."""
 
 from kbbench.baselines.training.clips import Data, open_data
-from kbbench.baselines.training.loop import Outcome, train
+from kbbench.baselines.training.loop import train
+from kbbench.baselines.training.run import Outcome
 from kbbench.baselines.training.settings import Settings
 
 __all__ = ["Data", "Outcome", "Settings", "open_data", "train"]

@@ -20,6 +20,27 @@ from kbbench.files import write_bytes
 NAME = "checkpoint.pt"
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a run is; a checkpoint carries on no other one.
+
+    Args:
+        settings: of the stage.
+        data: the line that names it.
+        start_sha256: of the weights that it begins with; None for random ones.
+    """
+
+    settings: Settings
+    data: str
+    start_sha256: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it by name, as it is told."""
+        start = "random weights" if self.start_sha256 is None else f"weights {self.start_sha256}"
+        return {"data": self.data, "start": start, **self.settings.model_dump()}
+
+
 @dataclass
 class Progress:
     """How far a run is.
@@ -44,8 +65,7 @@ class Progress:
 
 def write_checkpoint(
     folder: Path,
-    settings: Settings,
-    data: str,
+    identity: Identity,
     progress: Progress,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -53,8 +73,9 @@ def write_checkpoint(
     """Write the state of a run."""
     buffer = io.BytesIO()
     state = {
-        "settings": settings.model_dump_json(),
-        "data": data,
+        "settings": identity.settings.model_dump_json(),
+        "data": identity.data,
+        "start_sha256": identity.start_sha256,
         "progress": asdict(progress),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -65,31 +86,29 @@ def write_checkpoint(
 
 def read_checkpoint(
     folder: Path,
-    settings: Settings,
-    data: str,
+    identity: Identity,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
 ) -> Progress:
     """Put a run's state into model and optimizer; a fresh start where there is no checkpoint.
 
     Raises:
-        InputError: the file is damaged, or of a run with other settings or data.
+        InputError: the file is damaged, or of a run with other settings, data or start.
     """
     path = folder / NAME
     if not path.is_file():
         return Progress()
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        begun = Settings.model_validate_json(state["settings"])
+        settings = Settings.model_validate_json(state["settings"])
+        begun = Identity(settings, state["data"], state.get("start_sha256"))
         progress = Progress(**{f.name: state["progress"][f.name] for f in fields(Progress)})
     except Exception as error:
         raise InputError(
             f"{path}: damaged, or of another kbbench version ({one_line(error)[:200]}); "
             "remove it to begin anew"
         ) from error
-    _same(
-        path, {"data": state["data"], **begun.model_dump()}, {"data": data, **settings.model_dump()}
-    )
+    _same(path, begun.facts, identity.facts)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return progress

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from kbbench.baselines.training.augment import Change, longest
 from kbbench.baselines.training.settings import Settings
 from kbbench.channel import NO_HINT, Seen
 from kbbench.errors import InputError
@@ -55,7 +56,8 @@ class FolderScenes(Dataset[Item]):
 class Clips(Dataset[Item]):
     """Clip n of a training run: a mixture, cut, and when each hint arrives (``seen``).
 
-    Each pass over the mixtures has its own order.
+    Each pass over the mixtures has its own order. Mixture and references change speed and level
+    together, so that the mixture stays the sum of its parts.
     """
 
     def __init__(self, scenes: Scenes, settings: Settings) -> None:
@@ -64,14 +66,19 @@ class Clips(Dataset[Item]):
     def __getitem__(self, number: int) -> Item:
         lap, place = divmod(number, len(self.scenes))
         stream = Stream("clip", self.settings.seed, number)
+        change = Change.drawn(self.settings, number)
         item = dict(self.scenes[int(_order(self.settings.seed, lap, len(self.scenes))[place])])
-        length = min(samples(self.settings.clip_s), item["mixture"].shape[-1])
-        start = stream.integer(0, item["mixture"].shape[-1] - length)
+        whole = item["mixture"].shape[-1]
+        length = min(samples(self.settings.clip_s), longest(self.settings, whole))
+        start = stream.integer(0, whole - change.needed(length))
         if self.settings.cache_hints:
             start -= start % CHUNK
         for name in ("mixture", "references", f"{HEARD}estimates"):
             if name in item:
-                item[name] = item[name][..., start : start + length]
+                item[name] = change.gain * change.excerpt(item[name], start, length)
+        if "enrollment" in item:  # the same voice at the same speed
+            spoken = longest(self.settings, item["enrollment"].shape[-1])
+            item["enrollment"] = change.excerpt(item["enrollment"], 0, spoken)
         if f"{HEARD}hints" in item:
             first = start // CHUNK
             item[f"{HEARD}hints"] = item[f"{HEARD}hints"][first : first + chunk_count(length)]

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from kbbench import __version__
+from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import TAUGHT, weights_name
-from kbbench.baselines.training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from kbbench.baselines.training.board import Board, summary_writer
+from kbbench.baselines.training.checkpoint import (
+    Identity,
+    read_checkpoint,
+    write_checkpoint,
+)
 from kbbench.baselines.training.clips import Clips, Data, Item, batches
 from kbbench.baselines.training.hints import heard_scenes
+from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.training.start import Origin, begin_with
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
 from kbbench.baselines.weights import Card, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
 
+Tell = Callable[[int, int], None]
+"""Called with (steps done, in all)."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
 TRIPLE = '''"""The triple trained in this folder; evaluate it with `kbbench evaluate`."""
@@ -39,60 +48,17 @@ def triple() -> Triple:
 '''
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: ``done`` where no step is left, else the same call carries on."""
-
-    done: bool
-    progress: Progress
-    weights: Path
-
-    @property
-    def text(self) -> str:
-        """One line for people."""
-        now = self.progress
-        best = (
-            f"{self.weights}: {now.best_db:.2f} dB SI-SDRi in validation at step {now.best_step}"
-            if now.best_step
-            else "not validated yet"
-        )
-        ending = "done" if self.done else "the same command carries on"
-        spoilt = f", {now.skipped} steps without a finite gradient" if now.skipped else ""
-        return f"{best}; {now.step} steps{spoilt}, {now.seconds / 60:.1f} minutes: {ending}"
-
-
-@dataclass
-class Run:
-    """One stage, on its way."""
-
-    settings: Settings
-    data: Data
-    out: Path
-    trainee: Trainee
-    optimizer: torch.optim.Optimizer
-    device: torch.device
-    progress: Progress
-
-    @property
-    def folder(self) -> Path:
-        """Of log and checkpoint."""
-        return self.out / self.weights.stem
-
-    @property
-    def weights(self) -> Path:
-        """The best network so far."""
-        return self.out / weights_name(self.settings.stage, self.settings.only_delay)
-
-
 def train(
     settings: Settings,
     data: Data,
     out: Path,
     *,
+    start: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
     minutes: float | None = None,
-    tell: Callable[[int, int], None] | None = None,
+    tensorboard: bool = False,
+    tell: Tell | None = None,
 ) -> Outcome:
     """Train a stage, or carry on where a kill or the time limit left it.
 
@@ -101,38 +67,55 @@ def train(
         data: to learn from.
         out: folder of all stages: weights, ``triple.py``, and a folder a stage with ``log.csv``
             and ``checkpoint.pt``.
+        start: weights of the same stage to begin with, in place of random ones; they are part of
+            what the run is, and once a step is done the checkpoint alone decides.
         device: cpu, cuda, cuda:1, ...
         workers: processes that render mixtures; 0 renders between the steps.
         minutes: to stop after, with a checkpoint.
+        tensorboard: what ``log.csv`` holds goes to TensorBoard's files beside it too.
         tell: called with (steps done, in all).
 
     Raises:
-        InputError: no such device, the large network is missing, or the folder holds a run with
-            other settings.
+        InputError: no such device, the large network or the package tensorboard is missing,
+            ``start`` does not fit, or the folder holds a run with other settings or another start.
     """
-    run = _begin(settings, data, out, _device(device, settings.bf16))
+    writer = summary_writer() if tensorboard else None
+    run = _begin(settings, data, out, start, _device(device, settings.bf16))
+    run.board = Board(writer, run.folder, run.progress) if writer else None
+    with run.board or nullcontext():
+        _learn(run, workers, float("inf") if minutes is None else 60 * minutes, tell)
+    begun = run.origins.get("network")
+    return Outcome(
+        done=run.progress.step == settings.steps or _stale(run),
+        progress=run.progress,
+        weights=run.weights,
+        trained=run.trained,
+        before=begun and begun.card.training,
+    )
+
+
+def _learn(run: Run, workers: int, limit_s: float, tell: Tell | None) -> None:
+    """Step by step until there is none left, or the time is up."""
+    settings, before_s = run.settings, run.progress.seconds
     started = saved = time.monotonic()
-    before = run.progress.seconds
-    limit = float("inf") if minutes is None else 60 * minutes
-    scenes = data.train
+    scenes = run.data.train
     if settings.cache_hints and run.trainee.remote is not None:
-        scenes = heard_scenes(data, settings, run.trainee.remote, out, tell)
+        scenes = heard_scenes(run.data, settings, run.trainee.remote, run.out, tell)
     clips = batches(Clips(scenes, settings), run.progress.step, workers)
     while run.progress.step < settings.steps and not _stale(run):
         batch = to_device(next(clips), run.device)
         figures = _step(run, batch)
         now = time.monotonic()
-        run.progress.seconds = before + now - started
+        run.progress.seconds = before_s + now - started
         _after_step(run, figures)
         if tell is not None:
             tell(run.progress.step, settings.steps)
-        if now - started > limit:
+        if now - started > limit_s:
             break
         if now - saved > CHECKPOINT_S:
             _save(run)
             saved = time.monotonic()
     _save(run)
-    return Outcome(run.progress.step == settings.steps or _stale(run), run.progress, run.weights)
 
 
 def _device(name: str, bf16: bool) -> torch.device:
@@ -147,24 +130,34 @@ def _device(name: str, bf16: bool) -> torch.device:
     return device
 
 
-def _begin(settings: Settings, data: Data, out: Path, device: torch.device) -> Run:
-    remote = None
-    if settings.stage in TAUGHT:
-        path = out / weights_name("large")
-        if not path.is_file():
-            raise InputError(
-                f"{path}: not there, and stage {settings.stage!r} learns from it; "
-                "train it first with --stage large, same --out"
-            )
-        remote = load_remote(path, "features")
-    trainee = Trainee(settings, data.task, remote).to(device)
+def _begin(
+    settings: Settings, data: Data, out: Path, start: Path | None, device: torch.device
+) -> Run:
+    large = out / weights_name("large")
+    remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
+    trainee = Trainee(settings, data.task, remote)
+    origins = {"remote": Origin.of(large)} if settings.tune_large else {}
+    begun: dict[str, Origin] = {}
+    if start is not None:
+        begun = begin_with(start, trainee, data.task, best_weights(settings, out))
+    sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
     optimizer = torch.optim.AdamW(
-        trainee.trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        trainee.to(device).trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    run = Run(settings, data, out, trainee, optimizer, device, Progress())
+    identity = Identity(settings, data.words, sha256)
+    run = Run(identity, data, out, trainee, optimizer, device, {**origins, **begun})
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.progress = read_checkpoint(run.folder, settings, data.words, trainee, optimizer)
+    run.progress = read_checkpoint(run.folder, identity, trainee, optimizer)
     return run
+
+
+def _large(path: Path, stage: str) -> RemoteGridNet:
+    if not path.is_file():
+        raise InputError(
+            f"{path}: not there, and stage {stage!r} learns from it; "
+            "train it first with --stage large, same --out"
+        )
+    return load_remote(path, "features")
 
 
 def _step(run: Run, batch: Item) -> dict[str, float]:
@@ -196,7 +189,10 @@ def _after_step(run: Run, figures: dict[str, float]) -> None:
         _keep_best(run, validated["si_sdri_db"])
     if validated or step % settings.log_every == 0:
         seconds = round(run.progress.seconds, 1)
-        run.progress.rows.append({"step": step, "seconds": seconds, **figures, **validated})
+        row = {"step": step, "seconds": seconds, **figures, **validated}
+        run.progress.rows.append(row)
+        if run.board is not None:
+            run.board.add(row)
     if validated:
         _save(run)
 
@@ -215,6 +211,7 @@ def _keep_best(run: Run, score_db: float) -> None:
         "remote": weights_name(run.settings.stage, run.settings.only_delay, remote=True),
     }
     for part, network in run.trainee.networks().items():
+        origin = run.origins.get(part)
         card = Card(
             kbbench=__version__,
             task=run.data.task,
@@ -224,6 +221,9 @@ def _keep_best(run: Run, score_db: float) -> None:
             validation_si_sdri_db=round(score_db, 3),
             data=run.data.words,
             settings=run.settings.model_dump(mode="json"),
+            start_sha256=origin and origin.sha256,
+            start=origin and origin.card,
+            trained=run.trained + origin.card.training if origin else run.trained,
         )
         save_weights(run.out / names[part], network.state_dict(), card)
     boosting = run.settings.stage if run.settings.stage in ("film", "output") else "boosted"
@@ -236,10 +236,10 @@ def _stale(run: Run) -> bool:
 
 
 def _save(run: Run) -> None:
-    write_checkpoint(
-        run.folder, run.settings, run.data.words, run.progress, run.trainee, run.optimizer
-    )
+    write_checkpoint(run.folder, run.identity, run.progress, run.trainee, run.optimizer)
     write_text(run.folder / "log.csv", pd.DataFrame(run.progress.rows).to_csv(index=False))
+    if run.board is not None:
+        run.board.flush()
 
 
 def _autocast(run: Run) -> AbstractContextManager[None]:

@@ -8,9 +8,16 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kbbench.baselines.config import COMPRESSIONS
-from kbbench.baselines.stages import BOOSTINGS, TAUGHT, Stage
+from kbbench.baselines.stages import BOOSTINGS, ENSEMBLE, TAUGHT, Stage
 from kbbench.errors import InputError
 from kbbench.units import OFFICIAL_DELAYS
+
+OWN_SPEED = 100
+"""Percent; as it was recorded."""
+SPEEDS_PERCENT = (50, 200)
+"""Slowest and fastest that a clip may be played."""
+MOST_GAIN_DB = 60.0
+"""Beyond it, 16 bits would be noise."""
 
 
 class Settings(BaseModel):
@@ -21,6 +28,8 @@ class Settings(BaseModel):
         steps: of the optimizer.
         batch_size: clips a step.
         clip_s: seconds of each, cut at random.
+        speeds_percent: each clip is played at one of these, drawn at random.
+        gain_db: each clip is up to so much louder or quieter, drawn at random.
         learning_rate: at the top, after the warm-up.
         warm_up_steps: linear from zero; then half a cosine down to ``final_rate``.
         final_rate: of the last step, relative to ``learning_rate``.
@@ -38,7 +47,7 @@ class Settings(BaseModel):
         validation_mixtures: the first so many, whole.
         patience: the run ends after so many validations without a better one; 0 never ends it.
         log_every: steps.
-        seed: of weights, order, cuts, delays and losses.
+        seed: of weights, order, cuts, delays and losses; stage small2 has one of its own.
         bf16: layers compute in bfloat16 (autocast).
     """
 
@@ -48,6 +57,8 @@ class Settings(BaseModel):
     steps: int = Field(default=100_000, ge=1)
     batch_size: int = Field(default=8, ge=1)
     clip_s: float = Field(default=4.0, ge=0.1)
+    speeds_percent: tuple[int, ...] = Field(default=(OWN_SPEED,), min_length=1)
+    gain_db: float = Field(default=0.0, ge=0, le=MOST_GAIN_DB)
     learning_rate: float = Field(default=1e-3, gt=0)
     warm_up_steps: int = Field(default=500, ge=0)
     final_rate: float = Field(default=0.01, ge=0, le=1)
@@ -64,7 +75,7 @@ class Settings(BaseModel):
     validation_mixtures: int = Field(default=50, ge=1)
     patience: int = Field(default=0, ge=0)
     log_every: int = Field(default=50, ge=1)
-    seed: int = 0
+    seed: int = Field(default_factory=lambda given: int(given.get("stage") == ENSEMBLE[1]))
     bf16: bool = False
 
     @model_validator(mode="after")
@@ -73,8 +84,16 @@ class Settings(BaseModel):
             raise ValueError(f"compression {self.compression}: expected one of {COMPRESSIONS}")
         if min(self.delays_chunks) < 0:
             raise ValueError(f"a delay is 0 chunks or more, got {min(self.delays_chunks)}")
+        slowest, fastest = SPEEDS_PERCENT
+        if strange := [p for p in self.speeds_percent if not slowest <= p <= fastest]:
+            raise ValueError(f"a speed is {slowest} to {fastest} percent, got {strange[0]}")
         if self.cache_hints and (self.tune_large or self.stage not in TAUGHT):
             raise ValueError("cache_hints: for stages with a large network that is frozen alone")
+        if self.cache_hints and set(self.speeds_percent) != {OWN_SPEED}:
+            raise ValueError(
+                "cache_hints: hints are kept for mixtures at their own speed; leave out either "
+                "--cache-hints or --speed"
+            )
         if self.tune_large and self.stage not in BOOSTINGS:
             raise ValueError(f"stage {self.stage!r} has no large network to tune")
         return self

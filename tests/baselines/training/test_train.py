@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -20,13 +21,15 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from kbbench.baselines.config import GridNetConfig
+from kbbench.baselines.ensemble import Ensemble
 from kbbench.baselines.gridnet import RemoteGridNet
-from kbbench.baselines.stages import Stage
+from kbbench.baselines.stages import ENSEMBLE, STAGES, Stage
 from kbbench.baselines.training import Settings, train
-from kbbench.baselines.training.clips import Clips, Data, Item, batches, lossy
+from kbbench.baselines.training.clips import Clips, batches, lossy
 from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.loss import separation_loss, si_sdr_improvement
 from kbbench.baselines.training.trainee import Trainee
+from kbbench.baselines.triples import trained
 from kbbench.baselines.weights import Card, load_device, read_card, save_weights
 from kbbench.cli import main
 from kbbench.errors import InputError
@@ -34,56 +37,12 @@ from kbbench.metrics import si_sdr
 from kbbench.models.loading import load_triple
 from kbbench.scenes.dataset import Dataset
 from tests.baselines.networks import device, remote
-
-LENGTH = 4000
-
-
-class Noises:
-    """Two seeded noises of different colour at two ears, and an enrollment."""
-
-    def __len__(self) -> int:
-        return 3
-
-    def __getitem__(self, index: int) -> Item:
-        rng = np.random.default_rng(index)
-        white = torch.from_numpy(rng.standard_normal((2, 2, LENGTH)).astype(np.float32)) * 0.1
-        references = torch.stack(
-            [white[0].cumsum(-1) * 0.1, white[1].diff(dim=-1, prepend=white[1, :, :1])]
-        )
-        return {"mixture": references.sum(0), "references": references}
-
-
-DATA = Data(Noises(), Noises(), "separation", "noises")
-
-
-def settings(stage: Stage = "small", **more: Any) -> Settings:
-    given = {"steps": 4, "batch_size": 2, "clip_s": 0.1, "warm_up_steps": 2, "validate_every": 2}
-    return Settings.of(stage=stage, log_every=1, **{**given, **more})
-
-
-def weights(path: Path) -> dict[str, Tensor]:
-    return load_device(path).state_dict()
+from tests.baselines.training.noises import DATA, LENGTH, Noises, fake_large, settings, weights
 
 
 def flat(state: dict[str, Tensor]) -> Tensor:
+    """All weights of a network as one vector."""
     return torch.cat([state[name].flatten() for name in sorted(state)])
-
-
-def fake_large(out: Path) -> None:
-    """A tiny large network, as if it had been trained in this folder."""
-    out.mkdir(exist_ok=True)
-    network = remote()
-    card = Card(
-        kbbench="0",
-        task="separation",
-        stage="large",
-        config=network.config,
-        steps=1,
-        validation_si_sdri_db=0,
-        data="none",
-        settings={},
-    )
-    save_weights(out / "large.safetensors", network.state_dict(), card)
 
 
 def test_a_few_steps_on_one_batch_lower_the_loss() -> None:
@@ -215,6 +174,32 @@ def test_stages_end_in_a_triple_that_loads_like_any_user_s_file(tmp_path: Path) 
     rows = list(csv.DictReader((tmp_path / "boosted@6/log.csv").read_text().splitlines()))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
     assert [bool(row["si_sdri_db@6"]) for row in rows] == [False, True, False, True]
+
+
+def test_an_ensemble_takes_the_place_of_the_small_one(tmp_path: Path) -> None:
+    fake_large(tmp_path)
+    train(settings("small"), DATA, tmp_path)
+    train(settings("boosted"), DATA, tmp_path)
+    with pytest.raises(InputError, match="small2 is not trained yet for separation"):
+        trained(tmp_path, "separation", small="ensemble")
+    train(settings("small2"), DATA, tmp_path)
+    seeds = [read_card(tmp_path / f"{name}.safetensors").settings["seed"] for name in ENSEMBLE]
+    assert seeds == [0, 1]
+    triple = trained(tmp_path, "separation", small="ensemble")
+    assert triple.name == "TF-GridNet, knowledge boosting (ensemble)"
+    assert isinstance(triple.small, Ensemble)
+    ours = (triple.small.first, triple.small.second)
+    for network, name in zip(ours, ENSEMBLE, strict=True):
+        theirs = weights(tmp_path / f"{name}.safetensors")
+        assert all(torch.equal(value, theirs[n]) for n, value in network.state_dict().items())
+    assert not torch.equal(ours[0].decoder.conv.weight, ours[1].decoder.conv.weight)
+    assert settings("small2", seed=0).seed == settings("small").seed == 0
+
+
+def test_the_command_knows_all_stages() -> None:
+    (stage,) = (option for option in main.commands["train"].params if option.name == "stage")
+    assert isinstance(stage.type, click.Choice)
+    assert set(stage.type.choices) == set(STAGES)
 
 
 @pytest.mark.parametrize("stage", ["film", "output", "distilled"])

@@ -1,0 +1,83 @@
+"""Weights that a run begins with, in place of random ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from kbbench.baselines.config import GridNetConfig
+from kbbench.baselines.gridnet import GridNet
+from kbbench.baselines.training.trainee import Trainee
+from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
+from kbbench.errors import InputError
+from kbbench.models.contract import Task
+from kbbench.models.sources import file_sha256
+
+
+class Origin(NamedTuple):
+    """Weights that a network began with: the hash of their file, and what it says of itself."""
+
+    sha256: str
+    card: Card
+
+    @classmethod
+    def of(cls, path: Path) -> Origin:
+        """Those of a file; raises as :func:`read_card`."""
+        card = read_card(path)
+        return cls(file_sha256(path), card)
+
+
+def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[str, Origin]:
+    """Put trained weights into a trainee in place of its own.
+
+    Args:
+        path: the network's weights; those of a large network that was tuned with it lie beside.
+        trainee: of the same stage and shape.
+        task: of the data.
+        written: weights that the run writes; they must be others.
+
+    Returns:
+        what each network began with, by its name in :meth:`Trainee.networks`.
+
+    Raises:
+        InputError: no such file, not one of ours, of another task, stage or shape, or ``written``.
+    """
+    origin = Origin.of(path)
+    if problem := _problem(path, origin.card, trainee, task, written):
+        raise InputError(f"--start {path}: {problem}")
+    _fill(trainee.network, path, origin.card)
+    begun = {"network": origin}
+    if trainee.remote is not None and origin.card.settings.get("tune_large"):
+        beside = path.with_name(f"{path.name.removesuffix(SUFFIX)}.remote{SUFFIX}")
+        begun["remote"] = Origin.of(beside)
+        _fill(trainee.remote, beside, begun["remote"].card)
+    return begun
+
+
+def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path) -> str | None:
+    settings = trainee.settings
+    if written.is_file() and path.samefile(written):
+        return "this run writes that file; copy it to another name, or give another --out"
+    if card.task != task:
+        return f"trained for {card.task}, the data is for {task}; give weights of its task"
+    if card.stage != settings.stage:
+        return f"of stage {card.stage!r}, expected {settings.stage!r}"
+    if card.settings.get("tune_large") and not settings.tune_large:
+        return "its large network was tuned with it; give --tune-large to take that one along"
+    return None
+
+
+def _fill(network: GridNet, path: Path, card: Card) -> None:
+    if card.config != network.config:
+        raise InputError(
+            f"--start {path}: of another shape: {_difference(card.config, network.config)}"
+        )
+    network.load_state_dict(load_device(path).state_dict())
+
+
+def _difference(found: GridNetConfig, expected: GridNetConfig) -> str:
+    wanted = expected.model_dump()
+    name, value = next(
+        (name, value) for name, value in found.model_dump().items() if value != wanted[name]
+    )
+    return f"{name} {value!r}, expected {wanted[name]!r}"

@@ -1,0 +1,166 @@
+"""A run that begins with trained weights: what it takes, what it refuses, what its card says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from kbbench.baselines.training import train
+from kbbench.baselines.weights import Card, Trained, read_card
+from kbbench.cli import main
+from kbbench.errors import InputError
+from kbbench.models.sources import file_sha256
+from tests.baselines.networks import device
+from tests.baselines.training.noises import DATA, fake_large, settings, weights
+
+STILL: dict[str, Any] = {"steps": 1, "learning_rate": 1e-12, "weight_decay": 0}
+"""A run whose weights hardly leave those that it began with."""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of stage small after four steps; the tests leave them as they are."""
+    return train(settings(seed=7), DATA, tmp_path_factory.mktemp("first")).weights
+
+
+def test_it_begins_with_those_weights_and_its_card_says_so(first: Path, tmp_path: Path) -> None:
+    outcome = train(settings(**STILL), DATA, tmp_path / "a", start=first)
+    ours, theirs = weights(outcome.weights), weights(first)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+    card = read_card(outcome.weights)
+    assert card.start == read_card(first)
+    assert card.start_sha256 == file_sha256(first)
+    assert (card.steps, card.start.steps) == (1, read_card(first).steps)
+    again = train(settings(**STILL), DATA, tmp_path / "b", start=outcome.weights)
+    grandchild = read_card(again.weights)
+    assert grandchild.start == card
+    assert (grandchild.training.steps, grandchild.training.clips) == (card.start.steps + 2, 12)
+    assert grandchild.training.seconds >= card.training.seconds >= card.start.training.seconds
+    assert again.text.endswith(f"; in all {grandchild.training.text}: done")
+    assert train(settings(**STILL), DATA, tmp_path / "c").weights.is_file()
+    assert read_card(tmp_path / "c/small.safetensors").start is None
+
+
+def test_a_cut_run_does_not_begin_again(first: Path, tmp_path: Path) -> None:
+    whole = train(settings(), DATA, tmp_path / "whole", start=first)
+    while not train(settings(), DATA, tmp_path / "cut", start=first, minutes=0).done:
+        pass
+    ours, theirs = weights(whole.weights), weights(tmp_path / "cut/small.safetensors")
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    fresh = weights(train(settings(), DATA, tmp_path / "fresh").weights)
+    assert not all(torch.equal(ours[name], fresh[name]) for name in fresh)
+
+
+def test_a_begun_folder_refuses_another_start(first: Path, tmp_path: Path) -> None:
+    other = train(settings(seed=8), DATA, tmp_path / "other").weights
+    train(settings(), DATA, tmp_path / "run", start=first, minutes=0)
+    with pytest.raises(InputError, match=rf"begun with start 'weights {file_sha256(first)}', now"):
+        train(settings(), DATA, tmp_path / "run", start=other)
+    with pytest.raises(InputError, match="now 'random weights'; give the same to carry on"):
+        train(settings(), DATA, tmp_path / "run")
+    train(settings(), DATA, tmp_path / "random", minutes=0)
+    with pytest.raises(InputError, match="begun with start 'random weights', now 'weights "):
+        train(settings(), DATA, tmp_path / "random", start=first)
+    moved = tmp_path / "renamed.safetensors"
+    moved.write_bytes(first.read_bytes())
+    assert train(settings(), DATA, tmp_path / "run", start=moved).done
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    first: Path, tmp_path: Path
+) -> None:
+    fake_large(tmp_path)
+    start = tmp_path / "large.safetensors"
+    with pytest.raises(InputError, match="no such file; expected weights written by"):
+        train(settings(), DATA, tmp_path / "out", start=tmp_path / "none.safetensors")
+    with pytest.raises(InputError, match="of stage 'large', expected 'small'"):
+        train(settings(), DATA, tmp_path / "out", start=start)
+    with pytest.raises(InputError, match="of another shape: features 8, expected 64"):
+        train(settings("large"), DATA, tmp_path / "out", start=start)
+    with pytest.raises(InputError, match="trained for separation, the data is for enhancement"):
+        train(settings(), replace(DATA, task="enhancement"), tmp_path / "out", start=first)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="not weights of this kbbench"):
+        train(settings(), DATA, tmp_path / "out", start=tmp_path / "thesis.txt")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_file_that_a_run_writes_is_no_start(tmp_path: Path) -> None:
+    ours = train(settings(), DATA, tmp_path).weights
+    (tmp_path / "small/checkpoint.pt").unlink()
+    (tmp_path / "link.safetensors").symlink_to(ours)
+    for start in (ours, tmp_path / "link.safetensors"):
+        with pytest.raises(InputError, match="this run writes that file; copy it"):
+            train(settings(seed=1), DATA, tmp_path, start=start)
+
+
+def test_a_large_network_that_was_tuned_comes_along(tmp_path: Path) -> None:
+    fake_large(tmp_path / "a")
+    fake_large(tmp_path / "b")
+    tuned = settings("boosted", tune_large=True)
+    start = train(tuned, DATA, tmp_path / "a").weights
+    beside = tmp_path / "a/boosted.remote.safetensors"
+    large = read_card(tmp_path / "a/large.safetensors")
+    assert read_card(beside).start == large
+    with pytest.raises(InputError, match="its large network was tuned with it; give --tune-large"):
+        train(settings("boosted"), DATA, tmp_path / "b", start=start)
+    still = settings("boosted", tune_large=True, **STILL)
+    train(still, DATA, tmp_path / "b", start=start)
+    ours, theirs = weights(tmp_path / "b/boosted.remote.safetensors"), weights(beside)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+    assert read_card(tmp_path / "b/boosted.remote.safetensors").start == read_card(beside)
+
+
+def test_weights_from_before_there_were_starts_load(tmp_path: Path) -> None:
+    network = device()
+    card = Card(
+        kbbench="0",
+        task="separation",
+        stage="small",
+        config=network.config,
+        steps=3,
+        validation_si_sdri_db=1.5,
+        data="none",
+        settings={"batch_size": 8},
+    )
+    old = json.loads(card.model_dump_json(exclude={"start", "start_sha256", "trained"}))
+    path = tmp_path / "old.safetensors"
+    save_file(network.state_dict(), path, metadata={"card": json.dumps(old)})
+    assert read_card(path) == card
+    assert card.training == Trained(steps=3, clips=24, seconds=0, untimed_steps=3)
+    later = Trained(steps=1, clips=2, seconds=9)
+    text = "4 steps, 26 clips, 9 s and the time of 3 steps"
+    assert (card.training + later).text == text
+    child = card.model_copy(update={"start": card, "settings": {}})
+    assert child.training == Trained(steps=6, clips=24, seconds=0, untimed_steps=6)
+
+
+def test_a_checkpoint_from_before_there_were_starts_carries_on(tmp_path: Path) -> None:
+    train(settings(), DATA, tmp_path, minutes=0)
+    checkpoint = tmp_path / "small/checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    del state["start_sha256"]
+    torch.save(state, checkpoint)
+    assert train(settings(), DATA, tmp_path).done
+
+
+def test_the_command_takes_it(first: Path, tmp_path: Path) -> None:
+    options = f"train mini-separation --stage small --out {tmp_path} --start"
+    missing = CliRunner().invoke(main, [*options.split(), "none.safetensors"])
+    assert missing.exit_code == 2
+    assert missing.stderr.splitlines() == [
+        "error: none.safetensors: no such file; expected weights written by `kbbench train`"
+    ]
+    more = f"{first} --mixtures 1 --steps 1 --batch-size 1 --clip 0.2 --validation-mixtures 1"
+    result = CliRunner().invoke(main, [*options.split(), *more.split(), "--workers", "0"])
+    assert result.exit_code == 0, result.output
+    assert read_card(tmp_path / "small.safetensors").start == read_card(first)
