@@ -24,7 +24,9 @@ REPRODUCTIONS = Path("leaderboard/reproductions")
     type=click.Path(path_type=Path),
     help="A text file: what it is, what it was trained on, what to know.",
 )
-@click.option("--bound", is_flag=True, help="An oracle, shown without a rank.")
+@click.option(
+    "--bound", is_flag=True, help="Shown without a rank: an oracle, or the mixture as it is."
+)
 @click.option(
     "--out", type=options.FOLDER, default=SUBMISSIONS, show_default=True, help="Folder of the file."
 )

@@ -114,7 +114,7 @@ class Submission(Part):
 
     Args:
         format: of the file; files of every format stay readable.
-        kind: an entry; or a bound, such as an oracle, which has no rank.
+        kind: an entry; or a bound, which has no rank: an oracle, or the mixture as it is.
         name: of the row.
         contact: whom to ask: an address, a page, a handle.
         paper: that describes it.

@@ -15,6 +15,7 @@ from kbbench.leaderboard.tracks import NEEDED_CONDITIONS, OFFICIAL_DATA, SPLIT
 from kbbench.results.price import Price
 from kbbench.scenes.recipe import available, load_recipe
 
+KINDS = {"entry": "an entry", "bound": "a bound"}
 MOST_TOLD = 20
 """Problems of one check that are told one by one."""
 
@@ -93,7 +94,7 @@ def problems_of(submission: Submission, others: Sequence[Submission] = ()) -> li
     bounds = [
         other
         for other in others
-        if other.kind == "bound"
+        if other.summary.triple.oracle
         and other.summary.data.data_sha256 == submission.summary.data.data_sha256
     ]
     checks = {
@@ -116,14 +117,14 @@ def problems_of(submission: Submission, others: Sequence[Submission] = ()) -> li
 def why_unranked(submission: Submission) -> Iterator[str]:
     """Why a run gets no row, whoever submits it."""
     summary = submission.summary
-    expected = "oracle" if submission.kind == "bound" else "honest"
-    if summary.honesty.verdict != expected:
+    allowed = ("honest", "oracle") if submission.kind == "bound" else ("honest",)
+    if summary.honesty.verdict not in allowed:
         yield (
-            f"a {submission.kind} has the verdict {expected!r}, this run has "
-            f"{summary.honesty.verdict!r}"
+            f"the audit's verdict is {summary.honesty.verdict!r}, expected "
+            f"{' or '.join(map(repr, allowed))} for {KINDS[submission.kind]}"
         )
-    if submission.kind == "bound" and not summary.triple.oracle:
-        yield "a bound is an oracle, this triple is none"
+    if summary.triple.oracle != (summary.honesty.verdict == "oracle"):
+        yield "the triple says one thing of being an oracle, the audit another"
     names = {item.condition for item in summary.conditions}
     if missing := [name for name in NEEDED_CONDITIONS if name not in names]:
         yield f"not run under {', '.join(missing)}; evaluate with --delays 0-6"

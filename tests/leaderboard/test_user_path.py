@@ -162,7 +162,6 @@ def test_a_run_without_audit_does_not_rank(
         (("--contact", "x"), "--contact: has 1 characters"),
         (("--paper", "http://example.org"), "--paper: is no plain https address"),
         (("--card", "missing.txt"), "missing.txt: cannot be read"),
-        (("--bound",), "a bound is an oracle"),
     ],
 )
 def test_odd_options_are_one_line(

@@ -30,6 +30,7 @@ def test_every_task_can_be_submitted(recipe: str) -> None:
 def test_an_opaque_link_and_an_oracle_have_their_places() -> None:
     assert problems_of(fake(opaque=True)) == []
     assert problems_of(fake(kind="bound", quality_db=20.0)) == []
+    assert problems_of(fake().model_copy(update={"kind": "bound"})) == []
 
 
 def with_summary(submission: Submission, **changes: Any) -> Submission:
@@ -75,6 +76,16 @@ def refused(submission: Submission) -> Submission:
     return with_summary(submission, honesty=honesty)
 
 
+def half_oracle(submission: Submission) -> Submission:
+    triple = submission.summary.triple.model_copy(update={"oracle": True})
+    return with_summary(submission, triple=triple)
+
+
+def oracle(submission: Submission) -> Submission:
+    honesty = submission.summary.honesty.model_copy(update={"verdict": "oracle"})
+    return with_summary(half_oracle(submission), honesty=honesty)
+
+
 def far_sighted(submission: Submission) -> Submission:
     honesty = submission.summary.honesty
     lookahead = {**honesty.lookahead_samples, "small, estimates": 65}
@@ -103,8 +114,9 @@ def constant(table: np.ndarray) -> np.ndarray:
 
 
 WRONG: dict[str, tuple[Callable[[Submission], Submission], str, str]] = {
-    "audit refused it": (refused, "rank", "has 'refused'"),
-    "a bound that is none": (lambda s: s.model_copy(update={"kind": "bound"}), "rank", "oracle"),
+    "audit refused it": (refused, "rank", "verdict is 'refused'"),
+    "an oracle as an entry": (oracle, "rank", "expected 'honest' for an entry"),
+    "half an oracle": (half_oracle, "rank", "says one thing"),
     "a delay is missing": (without_delay, "rank", "not run under boosted@3"),
     "validation split": (lambda s: with_data(s, split="validation"), "rank", "expected test"),
     "no price": (lambda s: with_summary(s, price=None), "rank", "cost was not measured"),
