@@ -85,7 +85,7 @@ def validate(ctx: click.Context, files: tuple[Path, ...], submissions: Path) -> 
 
 @leaderboard.command()
 @click.argument("submission", type=click.Path(path_type=Path))
-@click.argument("model", type=click.Path(path_type=Path))
+@options.model
 @click.option(
     "--data", type=options.FOLDER, required=True, help="A folder made by `kbbench make-data`."
 )

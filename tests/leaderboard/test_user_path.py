@@ -16,7 +16,7 @@ from kbbench.audit import audit_triple
 from kbbench.cli import main
 from kbbench.cost import profile_triple
 from kbbench.evaluation import Beforehand, evaluate, prepare
-from kbbench.leaderboard import read_submission
+from kbbench.leaderboard import rank, read_submission
 from kbbench.leaderboard.sound import mp3
 from kbbench.scenes.dataset import Dataset
 from kbbench.units import OFFICIAL_DELAYS
@@ -190,3 +190,14 @@ def test_sound_is_what_it_was(tmp_path: Path) -> None:
     levels = np.sqrt((heard[middle] ** 2).mean(axis=0))
     assert path.stat().st_size < 40_000
     np.testing.assert_allclose(levels, [8000 / 32768 / 2**0.5, 4000 / 32768 / 2**0.5], rtol=0.06)
+
+
+def test_submissions_of_every_format_load() -> None:
+    """Written by ``fake("An old submission", mixtures=3, samples=())`` of version 0.1.0."""
+    found = read_submission(Path(__file__).parent / "submission-format-1.json")
+    assert (found.format, found.name, found.scores.mixtures) == (1, "An old submission", 3)
+    figure = found.summary.condition("boosted@6").figures["si_sdr_i"]
+    mean = found.scores.means("si_sdr")
+    value = (mean["boosted@6"] - mean["mixture"]).mean()
+    assert figure.value == pytest.approx(value, abs=1e-3)
+    assert len(rank([found]).rows) == 1
