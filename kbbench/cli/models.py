@@ -46,9 +46,9 @@ enough that each core has memory for its own."""
 @click.option(
     "--metric",
     "optional",
-    type=click.Choice(["dnsmos"]),
+    type=click.Choice(["dnsmos", "speaker_similarity"]),
     multiple=True,
-    help="Beside the suite; needs kbbench[metrics].",
+    help="Beside the suite; needs kbbench[metrics], kbbench[speaker].",
 )
 @click.option(
     "--recognizer",

@@ -21,6 +21,7 @@ RANGES = {
     "wrong_talker": (0.0, 1.0),
     "dnsmos": (0.9, 5.1),
     "wer": (0.0, 100.0),
+    "speaker_similarity": (-1.001, 1.001),
     CLIPPED: (0.0, 1e8),
 }
 """Of one score. 16 bits give 98 dB; PESQ-WB maps to 1.02 .. 4.65 (ITU-T P.862.2)."""

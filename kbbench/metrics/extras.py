@@ -1,9 +1,10 @@
-"""Metrics that are asked for: DNSMOS, and word error rate through a recognizer of the user's."""
+"""Metrics that are asked for: DNSMOS, likeness of voices, words through a user's recognizer."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,7 +24,8 @@ from kbbench.metrics.signals import check_full_scale
 from kbbench.units import SAMPLE_RATE
 
 Recognize = Callable[[NDArray[np.float32], int], str]
-DNSMOS_PACKAGES = ("speechmos", "onnxruntime", "librosa")
+SPEAKER_DBFS = -30.0
+"""Level at which voices are compared: that which Resemblyzer was trained at."""
 
 
 def dnsmos(estimate: Tensor) -> float:
@@ -43,6 +45,41 @@ def dnsmos(estimate: Tensor) -> float:
         raise ValueError("estimate is silent")
     check_full_scale(estimate)
     return float(package.run(estimate.double().numpy(), SAMPLE_RATE)["ovrl_mos"])
+
+
+def speaker_similarity(estimate: Tensor, reference: Tensor) -> float:
+    """How alike two voices are: the cosine of their d-vectors, 0 to 1; higher is better.
+
+    Args:
+        estimate: (samples,); its level does not matter.
+        reference: the same.
+
+    Raises:
+        ValueError: one of them is silent.
+
+    Source: Wan et al., "Generalized end-to-end loss for speaker verification", ICASSP 2018, through
+    the package Resemblyzer, which carries the weights.
+    """
+    return float(_voice(estimate, "estimate") @ _voice(reference, "reference"))
+
+
+def _voice(signal: Tensor, what: str) -> NDArray[np.float32]:
+    """The d-vector of a signal, (256,), of length 1."""
+    if not signal.any():
+        raise ValueError(f"{what} is silent")
+    level = signal.double().square().mean().sqrt()
+    levelled = (signal.double() / level * 10 ** (SPEAKER_DBFS / 20)).float()
+    vector: NDArray[np.float32] = _voice_encoder().embed_utterance(levelled.numpy())
+    return vector
+
+
+@lru_cache(maxsize=1)
+def _voice_encoder() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Its imports are of an older SciPy and setuptools.
+        from resemblyzer import VoiceEncoder
+
+    return VoiceEncoder("cpu", verbose=False)
 
 
 def word_error_rate(heard: str, said: str) -> float:
@@ -95,6 +132,16 @@ _said: WeakKeyDictionary[Reference, str] = WeakKeyDictionary()
 """What the recognizer hears in references that are in use: each is transcribed once."""
 
 
+_heard: WeakKeyDictionary[Reference, NDArray[np.float32]] = WeakKeyDictionary()
+"""Voices of references that are in use: each is heard once."""
+
+
+def _similarity(ear: Ear) -> float:
+    if ear.reference not in _heard:
+        _heard[ear.reference] = _voice(ear.reference.signal, "reference")
+    return float(_voice(ear.estimate, "estimate") @ _heard[ear.reference])
+
+
 def _wer(ear: Ear, path: Path) -> float:
     recognize = load_recognizer(path)
     if ear.reference not in _said:
@@ -115,8 +162,14 @@ def _unasked(ear: Ear) -> float:
 
 DNSMOS = Metric("dnsmos", "DNSMOS", "MOS", ear=lambda ear: dnsmos(ear.estimate))
 WER = Metric("wer", "WER", "", ear=_unasked, better="lower")
-OPTIONAL = {"dnsmos": DNSMOS}
+SPEAKER = Metric("speaker_similarity", "speaker similarity", "", ear=_similarity)
+OPTIONAL = {"dnsmos": DNSMOS, "speaker_similarity": SPEAKER}
 """What ``--metric`` takes."""
+PACKAGES = {
+    "dnsmos": ("metrics", ("speechmos", "onnxruntime", "librosa")),
+    "speaker_similarity": ("speaker", ("resemblyzer", "webrtcvad", "librosa")),
+}
+"""The extra that each of them needs, and the packages that its scores depend on."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +190,16 @@ class Extras:
         Raises:
             InputError: it is not.
         """
-        for package in DNSMOS_PACKAGES if "dnsmos" in self.names else ():
-            try:
-                version(package)
-            except PackageNotFoundError as error:
-                raise InputError(
-                    f"--metric dnsmos: needs the package {package}; pip install kbbench[metrics]"
-                ) from error
+        for name in self.names:
+            extra, packages = PACKAGES[name]
+            for package in packages:
+                try:
+                    version(package)
+                except PackageNotFoundError as error:
+                    raise InputError(
+                        f"--metric {name}: needs the package {package}; "
+                        f"pip install kbbench[{extra}]"
+                    ) from error
         if self.recognizer is not None:
             load_recognizer(self.recognizer)
 
@@ -153,7 +209,8 @@ class Extras:
         found: dict[str, Any] = {}
         if self.names:
             found["metrics"] = sorted(self.names)
-            found["versions"] = {package: version(package) for package in DNSMOS_PACKAGES}
+            needed = sorted({package for name in self.names for package in PACKAGES[name][1]})
+            found["versions"] = {package: version(package) for package in needed}
         if self.recognizer is not None:
             found["recognizer_sha256"] = hashlib.sha256(self.recognizer.read_bytes()).hexdigest()
         return found

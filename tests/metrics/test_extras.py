@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from click.testing import CliRunner
 
@@ -14,7 +16,7 @@ from kbbench.cli import main
 from kbbench.errors import InputError
 from kbbench.evaluation import prepare
 from kbbench.metrics import Extras, score_source
-from kbbench.metrics.extras import dnsmos, word_error_rate
+from kbbench.metrics.extras import dnsmos, speaker_similarity, word_error_rate
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 
@@ -107,7 +109,8 @@ def test_what_is_not_there_is_told_in_a_line(
     (tmp_path / "raises.py").write_text("1 / 0\n")
     with pytest.raises(InputError, match="ZeroDivisionError"):
         Extras(recognizer=tmp_path / "raises.py").check()
-    monkeypatch.setattr("kbbench.metrics.extras.DNSMOS_PACKAGES", ("no-such-package",))
+    packages = {"dnsmos": ("metrics", ("no-such-package",))}
+    monkeypatch.setattr("kbbench.metrics.extras.PACKAGES", packages)
     with pytest.raises(InputError, match=r"needs the package no-such-package; pip install"):
         Extras(("dnsmos",)).check()
 
@@ -138,6 +141,26 @@ def test_a_run_is_named_by_its_recognizer_and_scores_it(
     assert figure.value is not None and figure.value > 0
     assert (figure.planned, figure.scored) == (6, int((scores["condition"] == "small").sum()))
     assert "WER ↓" in (tmp_path / "run/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_voice_is_more_like_itself_than_like_another(shared: Path) -> None:
+    for package in ("resemblyzer", "webrtcvad"):
+        if find_spec(package) is None:
+            pytest.skip(f"no {package} here: pip install kbbench[speaker]")
+    Extras(("speaker_similarity",)).check()
+    folder = shared / "speech" / "librispeech_test-other"
+    talkers = sorted(path for path in folder.iterdir() if path.is_dir())[:2]
+    first, again, other = (
+        torch.from_numpy(soundfile.read(sorted(talker.iterdir())[place], dtype="float32")[0])
+        for talker, place in ((talkers[0], 0), (talkers[0], 1), (talkers[1], 0))
+    )
+    same, different = speaker_similarity(again, first), speaker_similarity(other, first)
+    assert different + 0.1 < same < 1
+    assert speaker_similarity(first, first) == pytest.approx(1, abs=1e-5)
+    assert speaker_similarity(0.01 * again, first) == pytest.approx(same, abs=1e-4)
+    with pytest.raises(ValueError, match="estimate is silent"):
+        speaker_similarity(torch.zeros(16_000), first)
 
 
 @pytest.mark.slow
