@@ -26,8 +26,8 @@ RANGES = {
 }
 """Of one score. 16 bits give 98 dB; PESQ-WB maps to 1.02 .. 4.65 (ITU-T P.862.2)."""
 MOST_ALIKE = 0.05
-"""Share of mixtures that may have, to the last step, the score of another one: in dB to 1/1000,
-hardly any does by chance."""
+"""Share of mixtures that may have, to the last step, the scores of another one at every source and
+ear: in dB to 1/1000, none does by chance."""
 DISTINCT_FROM = 20
 """Mixtures from which on that is asked."""
 
@@ -57,14 +57,14 @@ def oddities(submission: Submission, bounds: Sequence[Submission]) -> Iterator[s
 
 def _copies(scores: Scores) -> Iterator[str]:
     """The same number again and again, or one condition's scores as another's."""
-    means = scores.means("si_sdr")
-    if len(means) >= DISTINCT_FROM:
-        for name in means:
-            column = means[name].dropna()
-            alike = len(column) - column.round(3).nunique()
-            if alike > MOST_ALIKE * len(means):
-                yield f"{name}: {alike} of {len(means)} mixtures have another one's SI-SDR"
     filled = scores.table("si_sdr")
+    if scores.mixtures >= DISTINCT_FROM:
+        for name, values in zip(scores.conditions, filled, strict=True):
+            rows = values.reshape(scores.mixtures, -1)
+            rows = rows[np.isfinite(rows).all(axis=1)]
+            alike = len(rows) - len(np.unique(rows, axis=0))
+            if alike > MOST_ALIKE * scores.mixtures:
+                yield f"{name}: {alike} of {scores.mixtures} mixtures have another one's SI-SDRs"
     if np.isnan(filled).all(axis=1).any():
         empty = scores.conditions[int(np.isnan(filled).all(axis=1).argmax())]
         yield f"{empty}: not one mixture has an SI-SDR"
