@@ -103,7 +103,7 @@ class Scores(Part):
         with np.errstate(invalid="ignore"):
             counts = np.isfinite(table).sum(axis=2)
             values = np.where(counts > 0, np.nansum(table, axis=2) / np.maximum(counts, 1), np.nan)
-        return pd.DataFrame(values.T, index=self._ids, columns=list(self.conditions))
+        return pd.DataFrame(values.T, index=self.ids, columns=list(self.conditions))
 
     def frame(
         self, metrics: Sequence[str] | None = None, conditions: Sequence[str] | None = None
@@ -117,14 +117,15 @@ class Scores(Part):
         wanted = [name for name in self.conditions if conditions is None or name in conditions]
         places = [self.conditions.index(name) for name in wanted]
         keys = pd.MultiIndex.from_product(
-            [wanted, self._ids, range(self.sources), range(self.channels)],
+            [wanted, self.ids, range(self.sources), range(self.channels)],
             names=["condition", *KEYS],
         )
         values = {name: self.table(name)[places].ravel() for name in metrics or self.metrics}
         return pd.DataFrame(values, index=keys).reset_index()
 
     @cached_property
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """Of the mixtures, in order."""
         return [mixture_id(self.split, number) for number in range(self.mixtures)]
 
     @classmethod

@@ -196,19 +196,28 @@ def read_submission(path: Path) -> Submission:
         raise InputError(f"{path}: {where}: {message}{more}") from error
 
 
-def _check_texts(found: Any, path: Path, where: str = "") -> None:
+def _check_texts(found: Any, path: Path, where: tuple[str, ...] = ()) -> None:
     """Every text and key in a file, whatever it says it is: short, and all of it visible."""
     if isinstance(found, dict):
         for key, value in found.items():
-            _check_texts(key, path, f"a key of {where or 'the file'}")
-            _check_texts(value, path, f"{where}.{key[:40]}".strip("."))
+            _check_text(key, path, where, "a key of ")
+            _check_texts(value, path, (*where, key))
     elif isinstance(found, list):
         for number, value in enumerate(found):
-            _check_texts(value, path, f"{where}.{number}")
-    elif isinstance(found, str) and not UNREAD.fullmatch(where):
-        try:
-            if len(found) > LONGEST_TEXT and where != "card":
-                raise ValueError(f"has {len(found)} characters, expected at most {LONGEST_TEXT}")
-            _no_odd_characters(found, "\n\t")
-        except ValueError as error:
-            raise InputError(f"{path}: {where}: {error}") from error
+            _check_texts(value, path, (*where, str(number)))
+    elif isinstance(found, str):
+        _check_text(found, path, where)
+
+
+def _check_text(text: str, path: Path, where: tuple[str, ...], what: str = "") -> None:
+    if len(text) <= LONGEST_TEXT and text.isascii() and text.isprintable():
+        return  # nearly all are
+    place = what + (".".join(part[:40] for part in where) or "the file")
+    if UNREAD.fullmatch(place):
+        return
+    try:
+        if len(text) > LONGEST_TEXT and place != "card":
+            raise ValueError(f"has {len(text)} characters, expected at most {LONGEST_TEXT}")
+        _no_odd_characters(text, "\n\t")
+    except ValueError as error:
+        raise InputError(f"{path}: {place}: {error}") from error
