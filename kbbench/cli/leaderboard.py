@@ -11,6 +11,7 @@ from kbbench.cli.progress import progress
 
 SUBMISSIONS = Path("leaderboard/submissions")
 REPRODUCTIONS = Path("leaderboard/reproductions")
+OUT = Path("leaderboard")
 
 
 @click.command()
@@ -127,6 +128,27 @@ def reproduce(
         f"off, {model_says}: {path}"
     )
     ctx.exit(0 if found.reproduced else 1)
+
+
+@leaderboard.command()
+@click.option("--submissions", type=options.FOLDER, default=SUBMISSIONS, show_default=True)
+@click.option("--reproductions", type=options.FOLDER, default=REPRODUCTIONS, show_default=True)
+@click.option(
+    "--out",
+    type=options.FOLDER,
+    default=OUT,
+    show_default=True,
+    help="Folder of the tables, and of site/.",
+)
+def build(submissions: Path, reproductions: Path, out: Path) -> None:
+    """Write the tables (CSV, Markdown) and the static site of all submissions.
+
+    What an earlier build wrote is replaced, all at once; nothing else in the folder is touched.
+    """
+    from kbbench.leaderboard import build
+
+    built = build(submissions, reproductions, out)
+    click.echo(f"{built.rows} submissions in {built.tracks} tracks: {built.page}")
 
 
 COMMANDS = (submit, leaderboard)
