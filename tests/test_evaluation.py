@@ -21,13 +21,15 @@ from kbbench.audit import Effort, audit_triple
 from kbbench.channel import parse_channel
 from kbbench.errors import InputError
 from kbbench.evaluation import Beforehand, audited, evaluate, execute, prepare, priced
+from kbbench.evaluation.batches import listened
 from kbbench.metrics import METRICS
 from kbbench.report.page import write_report
 from kbbench.report.rows import price_text, title
 from kbbench.results import Summary
 from kbbench.runner import Runner, read_batch
-from kbbench.scenes.dataset import Dataset
+from kbbench.scenes.dataset import Dataset, Mixture
 from kbbench.scenes.make import make_dataset
+from kbbench.scenes.store import FlacFolders
 from tests.conftest import tiny_recipe
 
 Data = Callable[[str], Dataset]
@@ -503,3 +505,16 @@ def test_ten_kills_end_in_the_same_summary(
     for name in ("summary.json", "scores.parquet"):
         whole, killed = ((tmp_path / run / name).read_bytes() for run in ("whole", "killed"))
         assert whole == killed
+
+
+def test_sound_that_may_not_be_published_is_not_kept(tmp_path: Path) -> None:
+    """Voices of babble are under another licence than those they would be mixed with."""
+    kinds = ["babble", None, "rain", "babble", "wind", "rain", "babble"]
+    store = FlacFolders(tmp_path)
+    mixtures = [
+        Mixture(f"test/{number:05d}", store, {"noise_kind": kind})
+        for number, kind in enumerate(kinds)
+    ]
+    assert listened(mixtures) == {1, 4, 5}
+    assert len(listened(mixtures[:1] * 5)) == 3
+    assert listened(mixtures[1:2]) == {0}

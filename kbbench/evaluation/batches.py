@@ -14,6 +14,7 @@ from kbbench.evaluation.run import Run
 from kbbench.metrics import best_permutation
 from kbbench.results import MIXTURE, ScoringJob
 from kbbench.runner import Batch, Condition, Estimates, Runner, read_batch, read_talkers
+from kbbench.scenes.dataset import Mixture
 
 LISTENED = 3
 """Mixtures whose sound is kept for the page."""
@@ -36,9 +37,18 @@ def cut(todo: Sequence[int], batch_size: int, count: int) -> Iterator[list[int]]
             yield indices
 
 
-def listened(count: int) -> set[int]:
-    """Mixtures whose sound is kept, spread over all of them."""
-    return set(np.linspace(0, count - 1, LISTENED).round().astype(int).tolist())
+def listened(mixtures: Sequence[Mixture]) -> set[int]:
+    """Mixtures whose sound is kept, spread over all of them.
+
+    Those with babble are passed over where there are others: the mini corpus' voices for babble may
+    not be published in a mixture with its talkers (recipes/mini-corpus/LICENSES.md).
+    """
+    indices = range(len(mixtures))
+    free = [index for index in indices if mixtures[index].row.get("noise_kind") != "babble"]
+    chosen = free or [*indices]
+    return {
+        chosen[place] for place in np.linspace(0, len(chosen) - 1, LISTENED).round().astype(int)
+    }
 
 
 @dataclass(frozen=True)

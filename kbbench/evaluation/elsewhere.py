@@ -92,7 +92,7 @@ def scored_elsewhere(
         InputError: no scheduler at an address, or another run there: other files or versions.
         ModelError: a model raised, or its output breaks the contract.
     """
-    order, missing, kept = Order.of(run), frozenset(todo), listened(len(run.mixtures))
+    order, missing, kept = Order.of(run), frozenset(todo), listened(run.mixtures)
     jobs = (
         BatchJob(
             id=run.mixtures[indices[0]].id,

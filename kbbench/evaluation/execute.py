@@ -199,7 +199,7 @@ def _metrics_elsewhere(
     torch.set_num_threads(1)
     runner = Runner(run.loaded, find_device(run.device))
     mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
-    missing, kept = set(todo), listened(len(run.mixtures))
+    missing, kept = set(todo), listened(run.mixtures)
 
     def jobs() -> Iterator[ScoringJob]:
         for indices in cut(todo, batch_size, len(run.mixtures)):
