@@ -80,8 +80,8 @@ def markdown(lines: Sequence[Line]) -> str:
         MARK,
         "# Leaderboard",
         HOW,
-        f"The same with more columns: {files}. To sort, filter, plot and listen, open "
-        "[site/index.html](site/index.html). How to submit: [README.md](README.md).",
+        f"The same with more columns: {files}. To sort, filter, plot and listen, run `kbbench "
+        "leaderboard build` and open `site/index.html`. How to submit: [README.md](README.md).",
     ]
     if not lines:
         parts.append("No submissions yet.")
