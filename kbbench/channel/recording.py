@@ -115,6 +115,12 @@ class Recording(_Part):
             )
         return found
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Of the estimates of each mixture, where they were kept."""
+        hashes = {name: item.estimates_sha256 for name, item in self.mixtures.items()}
+        return {name: sha256 for name, sha256 in hashes.items() if sha256 is not None}
+
     def seen(self, name: str, chunks: int) -> Seen:
         """The hint that the device used at each step, (K,)."""
         return seen_of(np.array(self.mixture(name, chunks).arrival), self.oldest_chunks)
