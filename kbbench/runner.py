@@ -34,12 +34,14 @@ class Condition:
         model: small, large or boosted.
         channel: the link; boosted alone.
         other_hints: the hints are those of another mixture (a control).
+        live: its estimates are those that device and remote gave over a real link.
     """
 
     name: str
     model: str
     channel: Channel | None = None
     other_hints: bool = False
+    live: bool = False
 
     @property
     def delay_chunks(self) -> int | None:
