@@ -41,6 +41,9 @@ MASK_BYTES = 4
 """That WebSocket adds to what a device sends (RFC 6455, section 5.2)."""
 
 
+MISSING = "live needs websockets: pip install 'kbbench[live]'"
+
+
 class RefusedError(Exception):
     """The remote said no."""
 
@@ -124,7 +127,7 @@ def connect(target: Target) -> Any:
     try:
         from websockets.asyncio.client import connect as connect_to
     except ImportError as error:
-        raise InputError("live needs websockets: pip install 'kbbench[live]'") from error
+        raise InputError(MISSING) from error
     host = f"[{target.host}]" if ":" in target.host else target.host
     return connect_to(
         f"ws://{host}:{target.port}",
@@ -139,6 +142,20 @@ def connect(target: Target) -> Any:
         proxy=None,
         user_agent_header=None,
     )
+
+
+def websocket_error() -> type[Exception]:
+    """What a WebSocket raises that is lost or was never there, beside OSError.
+
+    Raises:
+        InputError: a package is missing.
+    """
+    try:
+        from websockets.exceptions import WebSocketException
+    except ImportError as error:
+        raise InputError(MISSING) from error
+    found: type[Exception] = WebSocketException
+    return found
 
 
 class Connection:

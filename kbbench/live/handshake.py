@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kbbench.live.wire import VERSION, Said, WireError
 from kbbench.models.loading import LoadedTriple
@@ -19,10 +20,14 @@ from kbbench.scenes.recipe import canonical_json
 
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Line = Annotated[str, Field(max_length=500)]
+Line = Annotated[str, Field(max_length=500), AfterValidator(lambda text: printable(text))]
 Part = TypeVar("Part", bound="_Part")
 MOST_CHANNELS = 8
 """Ears and microphones."""
+LONGEST_NAME, LONGEST_LINE = 200, 500
+"""Characters."""
+MOST_NUMBERS = 1 << 22
+"""Of a hint: what a device makes room for, whoever tells it the shape."""
 
 
 class _Part(BaseModel):
@@ -67,7 +72,7 @@ class Identity(_Part):
         files = sorted(loaded.files_sha256(delays).values())
         sources = canonical_json([sorted(loaded.imports_sha256.values()), files])
         return cls(
-            name=loaded.triple.name,
+            name=loaded.triple.name[:LONGEST_NAME],
             task=loaded.triple.task,
             file_sha256=loaded.file_sha256,
             sources_sha256=hashlib.sha256(sources.encode()).hexdigest(),
@@ -123,15 +128,23 @@ class Welcome(_Part):
         udp_port: where they go.
         batch: sessions that the remote computes at once; 1 is exact.
         queue: frames that wait for the remote, at most.
+        message_bytes: of the longest message that the remote takes.
         torch: version there; other versions may round otherwise.
     """
 
-    hint_shape: tuple[Annotated[int, Field(ge=0, le=1 << 24)], ...]
+    hint_shape: tuple[Annotated[int, Field(ge=0, le=MOST_NUMBERS)], ...]
     key: Hex32
     udp_port: Annotated[int, Field(ge=0, le=65535)]
     batch: Annotated[int, Field(ge=1)]
     queue: Annotated[int, Field(ge=1)]
+    message_bytes: Annotated[int, Field(ge=1)]
     torch: Line
+
+    @model_validator(mode="after")
+    def _small(self) -> Welcome:
+        if math.prod(self.hint_shape) > MOST_NUMBERS:
+            raise ValueError(f"hints of more than {MOST_NUMBERS} numbers")
+        return self
 
 
 class Refused(_Part):
@@ -139,6 +152,11 @@ class Refused(_Part):
 
     reason: Line
     later: bool = False
+
+    @classmethod
+    def because(cls, reason: object, later: bool = False) -> Refused:
+        """For any reason, in one line that is not too long."""
+        return cls(reason=" ".join(str(reason).split())[:LONGEST_LINE], later=later)
 
 
 class Ended(_Part):
@@ -157,6 +175,15 @@ class Ended(_Part):
     dropped_frames: int
     late_frames: int
     dropped_hints: int
+
+
+def printable(text: str) -> str:
+    r"""Text that does nothing to a terminal.
+
+    >>> printable("a\x1b[2J b")
+    'a?[2J b'
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def parse(kind: type[Part], message: object) -> Part:

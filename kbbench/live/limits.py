@@ -18,7 +18,7 @@ class Limits:
         window: hints on the way that the device has not told of; more would pile up in the
             network's own queues, where nothing can be dropped.
         forgotten_s: after so long a hint on the way counts as lost.
-        rate_per_s: messages of a device; the rest waits. 16 times real time.
+        rate_per_s: messages of a device, 16 times real time; the rest waits, datagrams are lost.
         burst: messages that may come at once.
         idle_s: without a message a device is sent away.
         handshake_s: that a device has to say who it is.
@@ -49,8 +49,19 @@ class Bucket:
         self._left, self._then_s = float(burst), 0.0
 
     def take(self, now_s: float) -> float:
-        """Seconds to wait before the next message; 0 where it may come at once."""
-        gained = (now_s - self._then_s) * self._rate_per_s
-        self._left = min(self._left + gained, float(self._burst)) - 1.0
-        self._then_s = now_s
+        """Take a message; seconds to wait before the next one, 0 where it may come at once."""
+        self._fill(now_s)
+        self._left -= 1.0
         return max(-self._left, 0.0) / self._rate_per_s
+
+    def allow(self, now_s: float) -> bool:
+        """Take a message, unless there are too many."""
+        self._fill(now_s)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def _fill(self, now_s: float) -> None:
+        gained = (now_s - self._then_s) * self._rate_per_s
+        self._left, self._then_s = min(self._left + gained, float(self._burst)), now_s

@@ -25,6 +25,7 @@ from kbbench.live.connection import (
     Target,
     connect,
     greet,
+    websocket_error,
 )
 from kbbench.live.handshake import Ended
 from kbbench.live.mailbox import Arrival, Mailbox, Outgoing
@@ -35,6 +36,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 do not come back at once."""
 READY_S = 5.0
 """That a remote has to begin a stream; then the device begins without it."""
+ENROLLMENT_HEAD_BYTES = 8
+"""Of the message that holds it."""
 ENDED_S = 1.0
 """That a remote has to say what became of one."""
 
@@ -114,9 +117,16 @@ class Link:
         """A mixture begins; False where the remote is not ready in time.
 
         Raises:
-            InputError: the link is closed for good.
+            InputError: the link is closed for good, or the enrollment is too long for it.
         """
-        self._box.begin(b"" if enrollment is None else self._coding.encode(enrollment))
+        encoded = b"" if enrollment is None else self._coding.encode(enrollment)
+        most_bytes = self.met.welcome.message_bytes - ENROLLMENT_HEAD_BYTES
+        if len(encoded) > most_bytes:
+            raise InputError(
+                f"an enrollment of {len(encoded)} bytes, {self.target.name} takes {most_bytes}; "
+                "give --audio pcm16, or shorter ones"
+            )
+        self._box.begin(encoded)
         return self._box.wait_ready(READY_S)
 
     def restart(self, wait: bool) -> None:
@@ -192,9 +202,8 @@ class Link:
 
     async def _connected(self) -> bool:
         """One connection, from its beginning to its end; whether there was one."""
-        from websockets.exceptions import WebSocketException
-
         try:
+            lost = websocket_error()
             async with connect(self.target) as socket:
                 async with asyncio.timeout(OPEN_S):
                     met = await greet(socket, self.target, self._offer)
@@ -205,7 +214,9 @@ class Link:
             self._refused(error)
         except wire.WireError as error:
             self._box.give_up(InputError(f"{self.target.name}: {one_line(error)}"))
-        except (OSError, WebSocketException) as error:  # TimeoutError is an OSError
+        except InputError as error:
+            self._box.give_up(error)
+        except (OSError, lost) as error:  # TimeoutError is an OSError
             if self._box.met is None:
                 self._box.give_up(InputError(f"{self.target.name}: {_why(error)}"))
         return self._box.up

@@ -41,12 +41,16 @@ class Remote:
     joiner: Joiner | None = None
 
     @property
+    def hint_bytes(self) -> int:
+        """Of one hint's values."""
+        return math.prod(self.hint_shape) * self.hint_dtype.itemsize
+
+    @property
     def text(self) -> str:
         """In one line: what it is, and what its hints cost the link."""
-        bits = 8 * math.prod(self.hint_shape) * self.hint_dtype.itemsize
         return (
             f"{self.identity.name} ({self.identity.task}), hints {list(self.hint_shape)} as "
-            f"{self.identity.hint_dtype}, {hint_kbit_per_s(bits):g} kbit/s"
+            f"{self.identity.hint_dtype}, {hint_kbit_per_s(8 * self.hint_bytes):g} kbit/s"
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,6 +19,8 @@ from kbbench.errors import InputError, one_line
 from kbbench.live import wire
 from kbbench.live.clock import machine
 from kbbench.live.compute import Computer
+from kbbench.live.connection import MISSING
+from kbbench.live.datagrams import MOST_BYTES
 from kbbench.live.handshake import (
     Challenge,
     Hello,
@@ -38,8 +41,10 @@ CLOSE_S = 2.0
 """That a device has to say goodbye."""
 SEND_BYTES = 1 << 16
 """The socket's own buffer: what lies there cannot be dropped any more."""
-POLICY, TOO_LATE = 1008, 1001
-"""WebSocket's codes: a rule was broken; going away (RFC 6455, section 7.4.1)."""
+POLICY, CLOSE_BYTES = 1008, 123
+"""WebSocket's code for a broken rule, and room for the reason (RFC 6455, sections 7.4.1, 5.5)."""
+MOST_HINT_BYTES = MOST_BYTES - 64
+"""Of a hint in datagrams, beside its header."""
 
 
 class Server:
@@ -128,9 +133,9 @@ class Server:
                 async with asyncio.timeout(self._limits.handshake_s):
                     hello = await self._greet(connection)
             except TimeoutError:
-                hello = Refused(reason="nothing was said in time")
+                hello = Refused.because("nothing was said in time")
             except wire.WireError as error:
-                hello = Refused(reason=one_line(error)[:500])
+                hello = Refused.because(error)
             if isinstance(hello, Refused):
                 await self._refuse(connection, hello)
                 return
@@ -139,7 +144,7 @@ class Server:
     async def _greet(self, connection: Any) -> Hello | Refused:
         """Who is there, or why it may not come in. First the token, then everything else."""
         if self._waiting >= self._limits.waiting:
-            return Refused(reason="too many who have not said who they are", later=True)
+            return Refused.because("too many who have not said who they are", later=True)
         self._waiting += 1
         try:
             nonce = new_nonce()
@@ -149,11 +154,14 @@ class Server:
         finally:
             self._waiting -= 1
         if self._token is not None and not proven(self._token, nonce, hello):
-            return Refused(reason="the token is wrong, or missing; give --token-file")
+            return Refused.because("the token is wrong, or missing; give --token-file")
         if reason := disagreement(hello.identity, self._remote.identity):
-            return Refused(reason=reason)
+            return Refused.because(reason)
+        if hello.transport == "udp" and self._remote.hint_bytes > MOST_HINT_BYTES:
+            size = self._remote.hint_bytes
+            return Refused.because(f"hints of {size} bytes do not fit datagrams; use websocket")
         if len(self._sessions) >= self._limits.sessions:
-            return Refused(reason=f"busy: {len(self._sessions)} devices are here", later=True)
+            return Refused.because(f"busy: {len(self._sessions)} devices are here", later=True)
         return hello
 
     async def _serve(self, connection: Any, hello: Hello) -> None:
@@ -181,23 +189,27 @@ class Server:
 
     async def _listen(self, connection: Any, session: Session) -> Refused:
         """Messages of a device, until it breaks a rule."""
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                async with asyncio.timeout(self._limits.idle_s):
-                    message = wire.decode(await _bytes(connection))
-                session.take(message)
+        loop, idle_s = asyncio.get_running_loop(), self._limits.idle_s
+        while True:
+            try:
+                async with asyncio.timeout_at(session.heard_s + idle_s):
+                    data = await _bytes(connection)
+                session.take(wire.decode(data))
+            except TimeoutError:
+                if session.heard_s + idle_s <= loop.time():  # no datagram either
+                    return Refused.because(f"nothing came for {idle_s:g} s", later=True)
+            except wire.WireError as error:
+                return Refused.because(error)
+            else:
                 if wait_s := session.bucket.take(loop.time()):
                     await asyncio.sleep(wait_s)
-        except TimeoutError:
-            return Refused(reason=f"nothing came for {self._limits.idle_s:g} s", later=True)
-        except wire.WireError as error:
-            return Refused(reason=one_line(error)[:500])
 
     async def _refuse(self, connection: Any, refused: Refused) -> None:
         self.refused += 1
         await connection.send(wire.encode(refused.said()))
-        await connection.close(POLICY, refused.reason[:100])
+        await connection.close(
+            POLICY, refused.reason.encode()[:CLOSE_BYTES].decode(errors="ignore")
+        )
 
     def _welcome(self, peer: Peer) -> Welcome:
         return Welcome(
@@ -206,13 +218,14 @@ class Server:
             udp_port=self._udp_port,
             batch=self._batch,
             queue=self._limits.queue,
+            message_bytes=self._limits.message_bytes,
             torch=torch.__version__,
         )
 
 
 def _take_datagram(session: Session, data: bytes) -> None:
     """A message that came as datagrams; one that is none is nobody's, and lost."""
-    if session.bucket.take(asyncio.get_running_loop().time()) > 0:
+    if not session.bucket.allow(asyncio.get_running_loop().time()):
         return
     try:
         message = wire.decode(data)
@@ -234,7 +247,7 @@ async def _first(
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         results = [task.result() for task in done]
-        return next((one for one in results if isinstance(one, Refused)), Refused(reason="over"))
+        return next((one for one in results if isinstance(one, Refused)), Refused.because("over"))
     finally:
         for task in tasks:
             task.cancel()
@@ -266,8 +279,16 @@ def _serve_function() -> Any:
     try:
         from websockets.asyncio.server import serve
     except ImportError as error:
-        raise InputError("live needs websockets: pip install 'kbbench[live]'") from error
+        raise InputError(MISSING) from error
     return serve
+
+
+def _quiet() -> logging.Logger:
+    """Nobody's log: whoever knocks with something else must not be able to fill one."""
+    logger = logging.getLogger("kbbench.live")
+    logger.propagate = False
+    logger.disabled = True
+    return logger
 
 
 def _options(limits: Limits) -> dict[str, Any]:
@@ -283,4 +304,5 @@ def _options(limits: Limits) -> dict[str, Any]:
         "ping_timeout": limits.idle_s / 2,
         "origins": [None],  # no page in a browser
         "server_header": None,
+        "logger": _quiet(),
     }

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from kbbench.errors import ModelError, one_line
+from kbbench.errors import ModelError
 from kbbench.live import wire
 from kbbench.live.compute import NS_IN_US, Computer, Stream, Waiting
 from kbbench.live.handshake import Ended, Hello, Refused
@@ -53,6 +53,7 @@ class Session:
         self._dropped_hints = 0
         self._torn = 0
         self.bucket = Bucket(limits.rate_per_s, limits.burst)
+        self.heard_s = self._loop.time()
         self.failed: asyncio.Future[Refused] = self._loop.create_future()
 
     def take(self, message: wire.Message) -> None:
@@ -61,6 +62,7 @@ class Session:
         Raises:
             WireError: it does not fit here.
         """
+        self.heard_s = self._loop.time()
         match message:
             case wire.Begin(epoch, enrollment):
                 self._begin(epoch, enrollment)
@@ -152,7 +154,7 @@ class Session:
             return
         if isinstance(made, ModelError):
             if not self.failed.done():
-                self.failed.set_result(Refused(reason=one_line(made)[:500]))
+                self.failed.set_result(Refused.because(made))
         elif made is None:
             self._say("ready", wire.encode(wire.Ready(stream.epoch)))
         else:

@@ -70,3 +70,6 @@ def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
     assert [round(wait, 6) for wait in waits[5:]] == [0.01, 0.02]
     assert bucket.take(20.0) == 0.0  # full again, and no fuller than full
     assert [bucket.take(20.0) > 0 for _ in range(5)] == [False] * 4 + [True]
+    other = Bucket(rate_per_s=100.0, burst=5)
+    assert [other.allow(10.0) for _ in range(1000)].count(True) == 5
+    assert [other.allow(10.02 + n * 1e-9) for n in range(100)].count(True) == 2

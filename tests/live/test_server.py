@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,9 @@ from kbbench.live.compute import Computer, Stream, Waiting
 from kbbench.live.datagrams import cut
 from kbbench.live.handshake import Challenge, Hello, Refused, Welcome, new_nonce, parse, proof
 from kbbench.live.limits import Limits
+from kbbench.live.remote import remote_of
 from kbbench.live.samples import CODINGS
+from kbbench.live.server import Server
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.resources import recipes_folder
 from kbbench.streaming import Stepper
@@ -265,6 +270,38 @@ def test_whoever_says_nothing_is_sent_away(running: Running, triple: LoadedTripl
     assert alive(running, triple)
 
 
+def test_an_enrollment_that_is_too_long_is_told_here(
+    running: Running, triple: LoadedTriple
+) -> None:
+    with (
+        link_to(running.port, triple) as link,
+        pytest.raises(InputError, match=r"an enrollment of 80000 bytes, 127.0.0.1:\d+ takes 65528"),
+    ):
+        link.begin(np.zeros((1, 20_000), np.float32))
+
+
+def test_hints_that_fit_no_datagrams_are_told(triple: LoadedTriple) -> None:
+    with serving(triple) as here:
+        object.__setattr__(here.server._remote, "hint_shape", (400, 1000))
+        with pytest.raises(InputError, match="hints of 800000 bytes do not fit datagrams"):
+            link_to(here.port, triple, transport="udp").open()
+        with link_to(here.port, triple) as link:
+            assert link.met.welcome.hint_shape == (400, 1000)
+
+
+def test_whoever_sends_datagrams_is_not_idle(triple: LoadedTriple) -> None:
+    """Half a second without a word on the connection is too long, unless frames come."""
+    short = replace(QUICK, idle_s=0.5)
+    with serving(triple, limits=short) as here:
+        with link_to(here.port, triple, transport="udp") as link:
+            lived = lives(link, triple, noise(130), clock=RealClock(64))
+            assert link.connections == 1
+        assert (np.array(lived.recorded.arrival)[100:120] >= 0).any()
+        with Stranger(here.port) as stranger:
+            stranger.greet(triple)
+            assert stranger.answer() == "nothing came for 0.5 s"
+
+
 def test_pages_of_a_browser_are_not_let_in(running: Running) -> None:
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
@@ -501,12 +538,21 @@ def test_it_ends_cleanly_with_a_device_in_the_middle(triple: LoadedTriple) -> No
     assert threading.active_count() == before
 
 
+def test_without_the_package_both_ends_say_what_to_install(
+    triple: LoadedTriple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "websockets", None)
+    for name in ("exceptions", "asyncio.client", "asyncio.server"):
+        monkeypatch.setitem(sys.modules, f"websockets.{name}", None)
+    message = r"live needs websockets: pip install 'kbbench\[live\]'"
+    with pytest.raises(InputError, match=message):
+        link_to(1, triple).open()
+    server = Server(remote_of(triple, DELAY))
+    with pytest.raises(InputError, match=message):
+        asyncio.run(server.run("127.0.0.1", 0, asyncio.Event(), lambda port: None))
+
+
 def test_a_port_that_is_taken_is_one_line(running: Running, triple: LoadedTriple) -> None:
-    import asyncio
-
-    from kbbench.live.remote import remote_of
-    from kbbench.live.server import Server
-
     async def run() -> None:
         server = Server(remote_of(triple, DELAY))
         await server.run("127.0.0.1", running.port, asyncio.Event(), lambda port: None)

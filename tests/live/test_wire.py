@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import Any
 
@@ -156,6 +157,20 @@ def test_fields_are_checked(text: bytes, message: str) -> None:
     with pytest.raises(wire.WireError, match=message) as caught:
         parse(Welcome, wire.Said("welcome", text))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_reason_is_one_harmless_line_whatever_it_is() -> None:
+    refused = Refused.because("\x1b[2J wrong\n" + "x" * 1000)
+    assert refused.reason.startswith("?[2J wrong x") and len(refused.reason) == 500
+    said = wire.Said("refused", b'{"reason": "\\u001b]0;title\\u0007", "later": false}')
+    assert parse(Refused, said).reason == "?]0;title?"
+
+
+def test_a_hint_of_any_size_is_not_made_room_for() -> None:
+    given = {"key": "0" * 32, "udp_port": 1, "batch": 1, "queue": 1, "message_bytes": 1}
+    text = json.dumps({**given, "torch": "2", "hint_shape": [4000, 4000]}).encode()
+    with pytest.raises(wire.WireError, match="hints of more than 4194304 numbers"):
+        parse(Welcome, wire.Said("welcome", text))
 
 
 def test_a_message_of_another_kind_is_not_parsed() -> None:

@@ -17,10 +17,12 @@ STAGES = {
     "downlink_ms": ("downlink", "#c2410c"),
 }
 """From a frame to its hint, one after the other; told apart by the colour-blind."""
-SHOWN_CHUNKS = 40
-"""A third of a second: more would be thinner than a line."""
+SHOWN_CHUNKS = 30
+"""A quarter of a second: more would be thinner than a line."""
 OLDEST_SHOWN = 40
 """Chunks; what is older is one bar."""
+NONE_AT = -2
+"""Where the bar of chunks without a hint stands."""
 
 
 def waterfall_svg(table: pd.DataFrame) -> str:
@@ -76,11 +78,11 @@ def ages_svg(table: pd.DataFrame) -> str:
         f"age of the hint in chunks of {milliseconds(1):g} ms", "share of all chunks in %"
     )
     axes.bar(np.arange(len(counts)), 100 * counts / len(table), color="#c2410c")
-    if len(counts) > OLDEST_SHOWN:
-        axes.annotate("and older", (OLDEST_SHOWN, 0), ha="right", va="bottom")
+    ticks = {int(age): f"{age:g}" for age in np.linspace(0, len(counts) - 1, 9).round()}
+    ticks[len(counts) - 1] += " and more" if len(counts) > OLDEST_SHOWN else ""
     without = len(table) - len(used)
     if without:
-        share = 100 * without / len(table)
-        axes.bar([-2], [share], color="#6b7280", label="no hint")
-        legend(axes)
+        axes.bar([NONE_AT], [100 * without / len(table)], color="#6b7280")
+        ticks[NONE_AT] = "none"
+    axes.set_xticks(list(ticks), list(ticks.values()))
     return svg_text(canvas)
