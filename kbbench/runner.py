@@ -15,9 +15,10 @@ from kbbench.audio import Pcm, to_float
 from kbbench.channel import Channel, deliver
 from kbbench.errors import InputError, ModelError, one_line
 from kbbench.models.checks import Given, estimate_problems, no_hints, remote_problems
-from kbbench.models.contract import Opaque
+from kbbench.models.contract import Boosted, Opaque
 from kbbench.models.loading import LoadedTriple
 from kbbench.scenes.dataset import Mixture
+from kbbench.streaming import stream_boosted
 from kbbench.units import CHUNK, SAMPLE_RATE
 
 Estimates = NDArray[np.float32]
@@ -33,12 +34,14 @@ class Condition:
         model: small, large or boosted.
         channel: the link; boosted alone.
         other_hints: the hints are those of another mixture (a control).
+        live: its estimates are those that device and remote gave over a real link.
     """
 
     name: str
     model: str
     channel: Channel | None = None
     other_hints: bool = False
+    live: bool = False
 
     @property
     def delay_chunks(self) -> int | None:
@@ -176,12 +179,42 @@ class Runner:
         boosted = self.loaded.boosted_at(channel.delay_chunks)
         if isinstance(boosted, Opaque):
             return self._device(boosted.whole, f"boosted of {condition.name}", batch, {})
+        if channel.streamed:
+            return self._streamed(batch, condition, channel, boosted)
         hints = self._hints(listen(boosted.remote, f"remote of {condition.name}"))
         if condition.other_hints:
             hints = hints[partners(len(batch.ids))]
         seen = np.stack([channel.seen_by(name, hints.shape[1]) for name in batch.ids])
         arguments = deliver(hints, seen).as_arguments()
         return self._device(boosted.device, f"device of {condition.name}", batch, arguments)
+
+    def _streamed(
+        self, batch: Batch, condition: Condition, channel: Channel, boosted: Boosted
+    ) -> Tensor:
+        """Chunk by chunk, a mixture at a time, as it runs live: the same bits."""
+        _to_device(boosted.models, self.device)
+        chunks = batch.given.chunks
+        rows = []
+        for row, name in enumerate(batch.ids):
+            enrollment = batch.enrollment
+            try:
+                result = stream_boosted(
+                    boosted,
+                    batch.mixture[row : row + 1],
+                    channel.seen_by(name, chunks),
+                    self.loaded.triple.lookahead,
+                    self.loaded.triple.hint_dtype,
+                    None if enrollment is None else enrollment[row : row + 1].clone(),
+                    channel.heard_by_remote(name, chunks),
+                )
+            except ModelError as error:
+                raise ModelError(
+                    f"{self.loaded.path}: {condition.name}: {error} on mixture {name}"
+                ) from error
+            rows.append(result.estimates)
+        estimates = torch.cat(rows)
+        self._refuse(estimate_problems(f"device of {condition.name}", estimates, batch.given))
+        return estimates
 
     def _device(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Tensor:
         output: Tensor = self._call(model, what, batch, arguments)
@@ -200,8 +233,7 @@ class Runner:
         return Heard(what, estimates.clone(), sent.to(torch.float32))
 
     def _call(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Any:
-        if isinstance(model, nn.Module):
-            model.to(self.device)  # where it is there already, this is no work
+        _to_device([model], self.device)
         # Copies: a model that works in place must not change what the next one hears.
         given = {"enrollment": batch.enrollment, **arguments}
         if self.loaded.triple.oracle:
@@ -263,6 +295,13 @@ def hint_bits(sent: Tensor) -> int:
 def hint_kbit_per_s(bits_per_chunk: int) -> float:
     """What hints cost the link."""
     return bits_per_chunk * SAMPLE_RATE / CHUNK / 1000
+
+
+def _to_device(models: Sequence[Any], device: torch.device) -> None:
+    """Where they are there already, this is no work."""
+    for model in models:
+        if isinstance(model, nn.Module):
+            model.to(device)
 
 
 def _array(estimates: Tensor) -> Estimates:

@@ -14,9 +14,11 @@ from torch import Tensor
 from kbbench.channel import fixed, jitter, off
 from kbbench.errors import InputError, ModelError
 from kbbench.models import Boosted, Opaque, Triple
-from kbbench.models.loading import LoadedTriple
+from kbbench.models.loading import LoadedTriple, load_triple
+from kbbench.resources import recipes_folder
 from kbbench.runner import Batch, Condition, Runner, find_device, hint_kbit_per_s, read_batch
 from kbbench.scenes.dataset import Dataset
+from kbbench.streaming import stream_boosted
 from kbbench.units import CHUNK
 
 CHUNKS = 10
@@ -283,3 +285,33 @@ def test_mixtures_of_two_lengths_make_no_batch(tiny_dataset: Callable[[str], Dat
             read_batch([first, second])
     finally:
         second.row["samples"] = 32_000
+
+
+def test_a_streamed_link_goes_chunk_by_chunk_a_mixture_at_a_time() -> None:
+    """To the bit what one stream of one mixture gives, and offline but for rounding."""
+    loaded = load_triple(recipes_folder() / "models" / "wiener.py", "enhancement")
+    generator = torch.Generator().manual_seed(1)
+    mixture = 0.1 * torch.randn(3, 2, 12 * CHUNK + 5, generator=generator)
+    given = Batch(("a", "b", "c"), mixture, mixture[:, None].clone(), None)
+    link = jitter(24, 16)
+    streamed = Condition("boosted@s", "boosted", replace(link, streamed=True))
+    conditions = [streamed, Condition("boosted@f", "boosted", link)]
+    found = Runner(loaded).run(given, conditions)
+    by_form = {condition.name: torch.from_numpy(values) for condition, values in found}
+    torch.testing.assert_close(by_form["boosted@s"], by_form["boosted@f"], rtol=0, atol=1e-6)
+    for row, name in enumerate(given.ids):
+        alone = stream_boosted(
+            loaded.triple.boosted_at(link.delay_chunks),
+            mixture[row : row + 1],
+            link.seen_by(name, 13),
+            loaded.triple.lookahead,
+            loaded.triple.hint_dtype,
+        )
+        assert torch.equal(by_form["boosted@s"][row], alone.estimates[0])
+
+
+def test_a_streamed_link_needs_a_streaming_form() -> None:
+    condition = Condition("boosted@s", "boosted", replace(fixed(1), streamed=True))
+    message = "model.py: boosted@s: device: function has no streaming form.* on mixture test/00000"
+    with pytest.raises(ModelError, match=message):
+        estimates(runner(), condition)

@@ -164,3 +164,58 @@ def test_a_schedule_that_is_none_is_refused(seen: Any, message: str) -> None:
     boosted = Boosted(Echo(), Echo())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         stream_boosted(boosted, torch.zeros(3, 2, SAMPLES), seen, 64, torch.float16)
+
+
+class Counting(Echo):
+    """A remote whose hint says how many frames its session has heard, and which was the last."""
+
+    def start(self, batch: int, enrollment: Tensor | None = None) -> Tensor:
+        return torch.zeros(batch)
+
+    def step(
+        self, frame: Tensor, state: Tensor, hint: Tensor | None = None, age: Tensor | None = None
+    ) -> tuple[Any, ...]:
+        state = state + 1
+        return frame[:, None, :, :CHUNK], torch.stack([state, frame[:, 0, 0]], 1), state
+
+
+class Telling(Echo):
+    """A device that writes its hint: its first number, and in the next sample the second one."""
+
+    def step(
+        self, frame: Tensor, state: Any, hint: Tensor | None = None, age: Tensor | None = None
+    ) -> tuple[Any, ...]:
+        assert hint is not None
+        estimate = torch.zeros(len(frame), 1, 2, CHUNK)
+        estimate[..., 0], estimate[..., 1] = hint[:, 0, None, None], hint[:, 1, None, None]
+        return estimate, state
+
+
+def test_a_remote_that_hears_parts_begins_anew_with_each_session() -> None:
+    chunks = 10
+    mixture = torch.arange(1.0, chunks + 1).repeat_interleave(CHUNK).expand(1, 2, -1)
+    heard = np.array([-1, 0, 0, -1, 0, -1, 1, 1, -1, 3])
+    seen = np.array([-1, 1, 2, 2, 4, 2, 6, 7, 7, 9])
+    boosted = Boosted(Telling(), Counting())  # type: ignore[arg-type]
+    result = stream_boosted(boosted, mixture, seen, 64, torch.float32, heard=heard)
+    told = result.estimates[0, 0, 0].reshape(chunks, CHUNK)[:, :2].tolist()
+    counts = {1: 1, 2: 2, 4: 3, 6: 1, 7: 2, 9: 1}
+    assert told == [[0, 0] if j < 0 else [counts[j], j + 1] for j in seen.tolist()]
+    assert len(result.remote_s) == 6
+
+
+@pytest.mark.parametrize(
+    ("heard", "message"),
+    [
+        (np.zeros(CHUNKS - 1, np.int64), r"heard \(30,\) for 1 mixtures, expected \(31,\)"),
+        (np.full(CHUNKS, -1), "a frame that the remote did not hear"),
+    ],
+)
+def test_sessions_that_do_not_fit_are_refused(heard: Any, message: str) -> None:
+    boosted = Boosted(Echo(), Echo())  # type: ignore[arg-type]
+    seen = fixed(1).seen_by("a", CHUNKS)
+    with pytest.raises(ValueError, match=message):
+        stream_boosted(boosted, torch.zeros(1, 2, SAMPLES), seen, 64, torch.float16, heard=heard)
+    with pytest.raises(ValueError, match="for 3 mixtures"):
+        heard = np.zeros(CHUNKS, np.int64)
+        stream_boosted(boosted, torch.zeros(3, 2, SAMPLES), seen, 64, torch.float16, heard=heard)

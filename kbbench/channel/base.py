@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kbbench.channel.index import NO_HINT, Seen
+from kbbench.channel.recording import Recording
 from kbbench.errors import InputError
 from kbbench.rng import Stream
 from kbbench.units import milliseconds
-
-Seen = NDArray[np.int64]
-NO_HINT = -1
-"""The value of ``seen`` where no hint has arrived, and of ``age`` there."""
 
 Latencies = Callable[[int, Stream], NDArray[np.float64]]
 """(number of chunks K, stream) -> milliseconds from sending to arrival (K,), infinite where lost;
@@ -42,6 +40,8 @@ class Channel:
         definition: everything that decides the schedule, for a run's hash: kind, every option,
             and the hash of a file.
         again: what makes the same channel in another process: a function, and its arguments.
+        recording: of a live run, which then decides the schedule of each mixture by its name.
+        streamed: models go chunk by chunk, through ``start`` and ``step``, one mixture at a time.
     """
 
     name: str
@@ -52,6 +52,8 @@ class Channel:
     again: tuple[Callable[..., Channel], Mapping[str, Any]] | None = field(
         default=None, compare=False, repr=False
     )
+    recording: Recording | None = field(default=None, compare=False, repr=False)
+    streamed: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Channels are sent as what makes them: a schedule is a function that cannot be sent.
@@ -87,8 +89,21 @@ class Channel:
 
         Randomness is keyed by the kind of link and the mixture alone, so two settings of one kind
         are compared under the same luck.
+
+        Raises:
+            InputError: the channel is a recording of other data.
         """
+        if self.recording is not None:
+            return self.recording.seen(mixture, chunks)
         return self.seen(chunks, Stream("channel", self.kind, mixture))
+
+    def heard_by_remote(self, mixture: str, chunks: int) -> NDArray[np.int64] | None:
+        """The session (K,) in which the remote heard each frame, -1 for none; None is all in one.
+
+        Raises:
+            InputError: the channel is a recording of other data.
+        """
+        return None if self.recording is None else self.recording.sessions(mixture, chunks)
 
 
 def newest(latency_ms: NDArray[np.float64]) -> Seen:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kbbench.channel.base import NO_HINT, Seen
+from kbbench.channel.index import NO_HINT, Seen
 
 
 @dataclass(frozen=True)

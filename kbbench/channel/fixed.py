@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kbbench.channel.base import NO_HINT, Channel, Option, Seen
+from kbbench.channel.base import Channel, Option
+from kbbench.channel.index import NO_HINT, Seen
 from kbbench.errors import InputError
 from kbbench.rng import Stream
 from kbbench.units import HEADLINE_DELAY

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kbbench.channel.base import NO_HINT, Seen
+from kbbench.channel.index import NO_HINT, Seen
 
 HIGH_PERCENT = 95
 """So many of the chunks have a hint that is at most as old as ``age_p95_chunks``."""

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from kbbench import __version__
-from kbbench.cli import data, leaderboard, models, training
+from kbbench.cli import data, leaderboard, live, models, training
 from kbbench.cli.options import VERBOSE
 from kbbench.errors import InputError, ModelError, one_line
 
@@ -45,5 +45,6 @@ def main() -> None:
     """The benchmark for knowledge boosting: small speech models helped by late hints."""
 
 
-for command in (*data.COMMANDS, *models.COMMANDS, *leaderboard.COMMANDS, *training.COMMANDS):
-    main.add_command(command)
+for area in (data, models, live, leaderboard, training):
+    for command in area.COMMANDS:
+        main.add_command(command)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kbbench.cli import options
+from kbbench.cli.live import live_options
 from kbbench.cli.progress import progress
+from kbbench.errors import InputError
 from kbbench.units import HEADLINE_DELAY, OFFICIAL_DELAYS
 
 BATCH_SIZES = {"cpu": 8, "cuda": 16}
@@ -56,6 +59,7 @@ enough that each core has memory for its own."""
     help="A Python file with recognize(samples, sample_rate) -> str, for word error rates.",
 )
 @click.option("--skip-audit", is_flag=True, help="Do not audit first; the run is marked so.")
+@live_options
 @options.verbose
 def evaluate(
     model: Path,
@@ -71,6 +75,7 @@ def evaluate(
     optional: tuple[str, ...],
     recognizer: Path | None,
     skip_audit: bool,
+    live: Any,
 ) -> None:
     """Evaluate the triple in MODEL, a file or a built-in name, at each delay of its hints."""
     from kbbench import evaluation
@@ -78,22 +83,33 @@ def evaluate(
     from kbbench.metrics import Extras
     from kbbench.pool import cores
     from kbbench.report.page import write_report
-    from kbbench.report.terminal import show_summary
+    from kbbench.report.terminal import show_live, show_summary
 
+    target, settings = live or (None, None)
+    if live and dask:
+        raise InputError("--live with --dask: what came over the link lies on this machine alone")
     channels = [parse_channel(text) for text in links]
     extras = Extras(tuple(sorted(set(optional))), recognizer and recognizer.absolute())
-    run = evaluation.prepare(model, data, split, delays, channels, device, not skip_audit, extras)
+    run = evaluation.prepare(
+        model, data, split, delays, channels, device, not skip_audit, extras, settings, out
+    )
+    if target is not None:
+        evaluation.met(run, out, target)
     with progress(f"probes of the audit on {run.loaded.triple.name}") as tell:
         audit = evaluation.audited(run, out, tell)
     with progress(f"measurements of {run.loaded.triple.name}") as tell:
         cost = evaluation.priced(run, out, tell)
     before = evaluation.Beforehand(audit, cost)
+    if target is not None:
+        with progress(f"mixtures over {target.name}") as tell:
+            evaluation.go_live(run, out, target, before, tell)
     with progress(f"mixtures through {run.loaded.triple.name}") as tell:
         power = dask or workers or cores()
         size = batch_size or BATCH_SIZES[device]
         summary = evaluation.evaluate(run, out, power, size, tell, before)
     page = write_report(summary, out, run.dataset.header.attribution, before)
     show_summary(summary)
+    show_live(out)
     click.echo(f"page: {page}")
 
 

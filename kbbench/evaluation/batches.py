@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from kbbench.audio import Pcm, to_pcm
-from kbbench.evaluation.run import Run
+from kbbench.evaluation.replay import identical
+from kbbench.evaluation.run import LIVE, Run
+from kbbench.live.parts import live_estimates
 from kbbench.metrics import best_permutation
 from kbbench.results import MIXTURE, ScoringJob
 from kbbench.runner import Batch, Condition, Estimates, Runner, read_batch, read_talkers
@@ -75,13 +77,18 @@ class Outputs:
         batch = read_batch([run.mixtures[index] for index in indices])
         sources = batch.references.shape[1]
         unprocessed = batch.mixture[:, None].expand(-1, sources, -1, -1).numpy()
-        made = [(Condition(MIXTURE, MIXTURE), unprocessed), *runner.run(batch, run.conditions)]
+        made = {MIXTURE: unprocessed}
+        for condition, estimates in runner.run(batch, [c for c in run.conditions if not c.live]):
+            made[condition.name] = estimates
+        if run.out is not None and any(condition.live for condition in run.conditions):
+            made[LIVE] = np.stack([live_estimates(run.out, index) for index in indices])
+        conditions = [Condition(MIXTURE, MIXTURE), *run.conditions]
         return cls(
             run=run,
             indices=indices,
             batch=batch,
-            estimates={condition.name: estimates for condition, estimates in made},
-            conditions={condition.name: condition for condition, _ in made},
+            estimates={condition.name: made[condition.name] for condition in conditions},
+            conditions={condition.name: condition for condition in conditions},
         )
 
     def job(self, index: int) -> ScoringJob:
@@ -97,6 +104,12 @@ class Outputs:
             talkers=read_talkers(mixture),
             extras=self.run.extras,
         )
+
+    def identical(self, index: int) -> dict[str, bool]:
+        """By condition that replays a live run, whether a mixture's estimates are those."""
+        place = self.indices.index(index)
+        mine = {name: self.estimates[name][place] for name in self.run.replayed}
+        return identical(self.run.replayed, self.run.mixtures[index].id, mine)
 
     def sounds(self, index: int) -> dict[str, Pcm]:
         """What the page plays of one mixture, by name; estimates in the order of the references."""

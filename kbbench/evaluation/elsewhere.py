@@ -14,6 +14,7 @@ from kbbench.channel import Channel
 from kbbench.errors import InputError
 from kbbench.evaluation.batches import Outputs, cut, listened
 from kbbench.evaluation.run import Run, prepare
+from kbbench.live.settings import LiveSettings
 from kbbench.metrics import Extras
 from kbbench.pool import Workers, process_map
 from kbbench.results import score_mixture
@@ -34,6 +35,8 @@ class Order:
         audited: the triple is audited, here, before it runs.
         extras: metrics beside the suite.
         run_sha256: of the run here, which must be the one there.
+        live: device and remote also ran apart, like this.
+        out: the run's folder, where it is live.
     """
 
     model: Path
@@ -45,6 +48,8 @@ class Order:
     audited: bool
     extras: Extras
     run_sha256: str
+    live: LiveSettings | None = None
+    out: Path | None = None
 
     @classmethod
     def of(cls, run: Run) -> Order:
@@ -59,6 +64,8 @@ class Order:
             audited=run.audited,
             extras=run.extras,
             run_sha256=run.sha256,
+            live=run.live,
+            out=None if run.out is None else run.out.absolute(),
         )
 
 
@@ -75,11 +82,12 @@ class BatchJob:
 
 @dataclass(frozen=True)
 class Scored:
-    """One mixture of a batch: its records, and its sound where that is kept."""
+    """One mixture of a batch: its records, what replays of it gave, and its sound if kept."""
 
     index: int
     hint_bits_per_chunk: int
     records: list[dict[str, Any]]
+    identical: dict[str, bool]
     sounds: dict[str, Pcm]
 
 
@@ -116,6 +124,7 @@ def score_batch(job: BatchJob) -> list[Scored]:
             index=index,
             hint_bits_per_chunk=runner.hint_bits_per_chunk,
             records=score_mixture(outputs.job(index)),
+            identical=outputs.identical(index),
             sounds=outputs.sounds(index) if index in job.heard else {},
         )
         for index in sorted(job.missing)
@@ -142,6 +151,8 @@ def opened(order: Order) -> tuple[Run, Runner]:
             order.device,
             order.audited,
             order.extras,
+            order.live,
+            order.out,
         )
         if run.sha256 != order.run_sha256:
             raise InputError(

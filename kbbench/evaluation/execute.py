@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kbbench.evaluation import folder
 from kbbench.evaluation.batches import Outputs, cut, listened
 from kbbench.evaluation.elsewhere import scored_elsewhere
 from kbbench.evaluation.folder import Beforehand
+from kbbench.evaluation.replay import REPLAY, summed
 from kbbench.evaluation.run import Run, versions
 from kbbench.files import write_parquet, write_text
 from kbbench.pool import Progress, Workers, process_map
@@ -70,6 +72,12 @@ def evaluate(
         records = [record for part in parts for record in part["records"]]
         scores = with_improvements(pd.DataFrame(records))
         write_parquet(out / folder.SCORES, scores)
+        replays = summed(
+            (mixture.id, part.get("identical", {}))
+            for mixture, part in zip(run.mixtures, parts, strict=True)
+        )
+        if replays is not None:
+            write_text(out / REPLAY, replays.model_dump_json(indent=1) + "\n")
         summary = _summary(run, scores, parts[0]["hint_bits_per_chunk"], before)
         write_text(out / folder.SUMMARY, summary.model_dump_json(indent=1) + "\n")
     progress(len(run.mixtures), len(run.mixtures))
@@ -117,9 +125,9 @@ def priced(run: Run, out: Path, progress: Progress = lambda done, total: None) -
     folder.check(out, run)
     if found := folder.read_cost(out):
         return found
-    Outputs.of(
-        run, Runner(run.loaded, find_device(run.device)), next(cut([0], 2, len(run.mixtures)))
-    )
+    offline = replace(run, live=None)  # nothing has come over a link yet
+    runner = Runner(run.loaded, find_device(run.device))
+    Outputs.of(offline, runner, next(cut([0], 2, len(run.mixtures))))
     return profile_triple(
         run.loaded, delay_chunks=run.headline, also=run.asked_delays, progress=progress
     )
@@ -189,7 +197,8 @@ def _all_elsewhere(
         folder.begin(out, run, before)
         for item in batch:
             folder.write_sounds(out, item.index, item.sounds)
-            yield run.mixtures[item.index], _part(item.hint_bits_per_chunk, item.records)
+            part = _part(item.hint_bits_per_chunk, item.records, item.identical)
+            yield run.mixtures[item.index], part
 
 
 def _metrics_elsewhere(
@@ -200,22 +209,31 @@ def _metrics_elsewhere(
     runner = Runner(run.loaded, find_device(run.device))
     mixture_by_id = {mixture.id: mixture for mixture in run.mixtures}
     missing, kept = set(todo), listened(run.mixtures)
+    same: dict[str, dict[str, bool]] = {}
 
     def jobs() -> Iterator[ScoringJob]:
         for indices in cut(todo, batch_size, len(run.mixtures)):
             outputs = Outputs.of(run, runner, indices)
             folder.begin(out, run, before)
             for index in indices:
+                same[run.mixtures[index].id] = outputs.identical(index)
                 if index in missing & kept:
                     folder.write_sounds(out, index, outputs.sounds(index))
             yield from (outputs.job(index) for index in indices if index in missing)
 
     for records in process_map(score_mixture, jobs(), workers):
-        yield mixture_by_id[records[0]["mixture"]], _part(runner.hint_bits_per_chunk, records)
+        name = records[0]["mixture"]
+        yield mixture_by_id[name], _part(runner.hint_bits_per_chunk, records, same[name])
 
 
-def _part(hint_bits_per_chunk: int, records: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"hint_bits_per_chunk": hint_bits_per_chunk, "records": records}
+def _part(
+    hint_bits_per_chunk: int, records: list[dict[str, Any]], identical: dict[str, bool]
+) -> dict[str, Any]:
+    return {
+        "hint_bits_per_chunk": hint_bits_per_chunk,
+        "records": records,
+        "identical": identical,
+    }
 
 
 def _summary(

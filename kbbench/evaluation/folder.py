@@ -6,9 +6,12 @@ run.json         what is run, by hash; "complete": false until all is there, and
 audit.json       what the honesty audit measured, before anything was scored
 cost.json        what the triple costs, times included; measured before anything was scored
 parts/           one file of records a mixture, until the run is complete
+live/            of a live run: what came over the link, until the run is complete
+live*            its figures, its trace, and a row a chunk (kbbench.live.phase)
 audio/           a few mixtures to listen to
 scores.parquet   one row a mixture x source x channel x condition
 summary.json     the figures
+replay.json      of a run that replays a live one: how many mixtures came out the same to the bit
 ```
 """
 
@@ -26,8 +29,10 @@ from kbbench.audio import Pcm, write_flac
 from kbbench.audit import Audit
 from kbbench.cost import Cost
 from kbbench.errors import InputError, one_line
+from kbbench.evaluation.replay import REPLAY, Replays
 from kbbench.evaluation.run import Run
 from kbbench.files import holds_anything, write_text
+from kbbench.live.parts import remove_parts
 from kbbench.results import FinishedRun, Summary
 from kbbench.scenes.dataset import Mixture
 
@@ -95,12 +100,21 @@ def read_cost(out: Path) -> Cost | None:
         return None
 
 
+def read_replays(out: Path) -> Replays | None:
+    """What replays of live runs gave, if the run had any."""
+    try:
+        return Replays.model_validate_json((out / REPLAY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def finish(out: Path, run: Run) -> None:
     """All is there: the parts go, and the folder says so."""
     for mixture in run.mixtures:
         _part(out, mixture).unlink(missing_ok=True)
     if (out / "parts").is_dir() and not any((out / "parts").iterdir()):
         (out / "parts").rmdir()
+    remove_parts(out)
     _write_run(out, run, complete=True, done=len(run.mixtures))
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from kbbench import __version__, metrics
-from kbbench.channel import Channel, fixed, link_statistics, off
+from kbbench.channel import Channel, fixed, link_statistics, off, trace
 from kbbench.errors import InputError
+from kbbench.live.phase import TRACE, LivePhase
+from kbbench.live.settings import LiveSettings
+from kbbench.models.contract import Opaque, Streaming
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.results.facts import DataFacts, TripleFacts
 from kbbench.results.summary import Link
@@ -20,6 +23,9 @@ from kbbench.runner import Condition, find_device, hint_kbit_per_s
 from kbbench.scenes.dataset import Dataset, Mixture
 from kbbench.scenes.recipe import canonical_json
 from kbbench.units import HEADLINE_DELAY, chunk_count
+
+LIVE = "boosted@live"
+"""The condition in which device and remote ran apart."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Run:
         device: where models compute: cpu or cuda.
         audited: the triple is audited before it runs.
         extras: metrics beside the suite.
+        live: device and remote also run apart, like this.
+        out: the run's folder, where it is live: what came over the link lies there.
     """
 
     loaded: LoadedTriple
@@ -45,6 +53,8 @@ class Run:
     device: str = "cpu"
     audited: bool = True
     extras: metrics.Extras = field(default_factory=metrics.Extras)
+    live: LiveSettings | None = None
+    out: Path | None = field(default=None, compare=False)
 
     @property
     def headline(self) -> int:
@@ -59,7 +69,8 @@ class Run:
     @property
     def asked_delays(self) -> list[int]:
         """Delays that ``triple.boosted`` is asked for, in chunks."""
-        return [*self.delays, *(channel.delay_chunks for channel in self.channels)]
+        live = [] if self.live is None else [self.live.delay_chunks]
+        return [*self.delays, *(channel.delay_chunks for channel in self.channels), *live]
 
     @cached_property
     def opaque_link(self) -> bool:
@@ -74,6 +85,8 @@ class Run:
         """
         boosted = [Condition(f"boosted@{d}", "boosted", fixed(d)) for d in self.delays]
         boosted += [Condition(f"boosted@{c.name}", "boosted", c) for c in self.channels]
+        if self.live is not None:
+            boosted.append(Condition(LIVE, "boosted", live=True))
         controls = []
         if not self.opaque_link:
             controls.append(Condition("boosted@off", "boosted", off(self.headline)))
@@ -86,7 +99,9 @@ class Run:
     def identity(self) -> dict[str, Any]:
         """What a run's figures depend on; its hash names the run."""
         triple = self.loaded.triple
+        live = {} if self.live is None else {"live": self.live.definition}
         return {
+            **live,
             "data_sha256": self.dataset.header.data_sha256,
             "split": self.split,
             "audited": self.audited,
@@ -109,7 +124,7 @@ class Run:
 
     def link(self, condition: Condition) -> Link | None:
         """What the condition's link does to the hints of all mixtures; None where it has none."""
-        channel = condition.channel
+        channel = trace(self.live_phase.out / TRACE) if condition.live else condition.channel
         if channel is None:
             return None
         found = link_statistics(
@@ -117,6 +132,33 @@ class Run:
             for mixture in self.mixtures
         )
         return Link.of(found, channel.delay_chunks)
+
+    @cached_property
+    def replayed(self) -> dict[str, dict[str, str]]:
+        """By condition and mixture, the hash of what a device wrote live.
+
+        Of those that replay a recording of this very triple and data, step by step.
+        """
+        found = {}
+        for condition in self.conditions:
+            channel = condition.channel
+            if channel is None or channel.recording is None or not channel.streamed:
+                continue
+            recording, delays = channel.recording, [channel.delay_chunks]
+            if (
+                recording.file_sha256 == self.loaded.file_sha256
+                and recording.data_sha256 == self.dataset.header.data_sha256
+                and recording.weights_sha256 == self.loaded.weights_sha256(delays)
+            ):
+                found[condition.name] = recording.hashes
+        return found
+
+    @property
+    def live_phase(self) -> LivePhase:
+        """The live part of the run; it has one."""
+        assert self.live is not None and self.out is not None
+        data_sha256 = self.dataset.header.data_sha256 or ""
+        return LivePhase(self.loaded, self.mixtures, self.live, data_sha256, self.out)
 
     def facts_of_triple(self, hint_bits_per_chunk: int) -> TripleFacts:
         """What a summary says of the triple."""
@@ -166,6 +208,8 @@ def prepare(
     device: str = "cpu",
     audited: bool = True,
     extras: metrics.Extras | None = None,
+    live: LiveSettings | None = None,
+    out: Path | None = None,
 ) -> Run:
     """Open the data and load the model.
 
@@ -179,6 +223,8 @@ def prepare(
         device: where models compute: cpu or cuda.
         audited: audit the triple before it runs; else the run is marked, and does not rank.
         extras: metrics beside the suite.
+        live: device and remote also run apart, like this.
+        out: the run's folder, where it is live.
 
     Raises:
         InputError: something is wrong with either, the split is empty, there is no such device,
@@ -203,6 +249,8 @@ def prepare(
         device=device,
         audited=audited,
         extras=extras,
+        live=live,
+        out=out,
     )
     loose = [channel for channel in channels if channel.kind != "fixed"]
     if run.opaque_link and loose:
@@ -213,4 +261,27 @@ def prepare(
         )
     if not run.mixtures:
         raise InputError(f"{data}: no mixture in split {split}; evaluate a split that has some")
+    for channel in run.channels:
+        if channel.recording is not None:
+            for mixture in run.mixtures:  # one that was not recorded is told now, not in hours
+                channel.seen_by(mixture.id, chunk_count(mixture.row["samples"]))
+    if live is not None:
+        _check_live(run, live)
     return run
+
+
+def _check_live(run: Run, live: LiveSettings) -> None:
+    """The triple can run live, which everything else of a run does not need."""
+    if run.device != "cpu":
+        raise InputError(f"--live: the device part runs on a CPU, not on --device {run.device}")
+    if run.loaded.triple.oracle:
+        raise InputError("--live: an oracle is given the reference, which no link carries")
+    boosted = run.loaded.boosted_at(live.delay_chunks)
+    if isinstance(boosted, Opaque):
+        raise InputError("--live: the link is inside the model; there is none to run live")
+    for part, model in vars(boosted).items():
+        if not isinstance(model, Streaming):
+            raise InputError(
+                f"--live: {part} of {run.loaded.path} has no streaming form; define "
+                "start(batch, enrollment) and step(frame, state, ...)"
+            )

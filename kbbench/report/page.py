@@ -10,6 +10,7 @@ import jinja2
 from kbbench.audio import read_pcm
 from kbbench.evaluation import Beforehand
 from kbbench.files import write_text
+from kbbench.report.live import live_view
 from kbbench.report.metrics import metric_columns, metric_rows
 from kbbench.report.plots import improvement_svg, spectrogram_png
 from kbbench.report.plots.spectrogram import loudest
@@ -49,6 +50,7 @@ def write_report(
     text = template("report.html").render(
         summary=summary,
         audit=before.audit if before else None,
+        live=live_view(out),
         cost=cost_table(before.cost) if before and before.cost else None,
         title=title(summary),
         columns=COLUMNS,

@@ -30,6 +30,7 @@ MEANINGS = {
     "small": "on the device alone",
     "large": "remote alone, no delay",
     "boosted@0": "ideal link",
+    "boosted@live": "two processes, a real link",
     "boosted@off": "no hint arrives",
     "boosted@other-hints": "hints of another mixture",
 }

@@ -22,6 +22,9 @@ from rich.text import Text
 
 from kbbench.corpora import Layout
 from kbbench.corpora.download import gigabytes
+from kbbench.evaluation.folder import read_replays
+from kbbench.live.phase import read_figures
+from kbbench.report.live import live_line
 from kbbench.report.quantity import duration
 from kbbench.report.rows import COLUMNS, price_text, summary_rows, title
 from kbbench.results import Summary
@@ -181,6 +184,15 @@ def show_summary(summary: Summary) -> None:
     console().print(table)
     if text := price_text(summary):
         console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_live(out: Path) -> None:
+    """A line on a run that was live, and one on each that it replays."""
+    if found := read_figures(out):
+        console().print(live_line(found), highlight=False, markup=False, soft_wrap=True)
+    if replays := read_replays(out):
+        for replay in replays.links:
+            console().print(replay.text, highlight=False, markup=False, soft_wrap=True)
 
 
 def console() -> Console:
