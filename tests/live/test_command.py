@@ -19,6 +19,8 @@ from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 from tests.live.files import Served, served, write_tiny
 
+pytestmark = pytest.mark.long  # sockets, and seconds of real time
+
 pytest.importorskip("websockets", reason="websockets is not installed: kbbench[live]")
 
 Data = Callable[[str], Dataset]

@@ -34,6 +34,8 @@ from tests.live.running import (
     tiny,
 )
 
+pytestmark = pytest.mark.long  # sockets, and seconds of real time
+
 pytest.importorskip("websockets", reason="websockets is not installed: kbbench[live]")
 
 CHUNKS = 40

@@ -36,6 +36,8 @@ from kbbench.units import CHUNK
 from tests.live.running import DELAY, Running, link_to, lives, noise, offer, replay, serving, tiny
 from tests.live.test_live import Events, same, wait_until
 
+pytestmark = pytest.mark.long  # sockets, and seconds of real time
+
 pytest.importorskip("websockets", reason="websockets is not installed: kbbench[live]")
 
 FRAME = CODINGS["float32"].encode(np.zeros((2, CHUNK + 64), np.float32))
@@ -232,6 +234,7 @@ def test_rubbish_does_no_harm(
 ) -> None:
     from websockets.exceptions import ConnectionClosed
 
+    wait_until(lambda: running.server.sessions < QUICK.sessions)  # those before are gone
     with Stranger(running.port) as stranger:
         try:
             if greeted:
