@@ -21,6 +21,7 @@ class Limits:
         rate_per_s: messages of a device, 16 times real time; the rest waits, datagrams are lost.
         burst: messages that may come at once.
         idle_s: without a message a device is sent away.
+        ping_s: between signs of life; as long again without one, and a device is gone.
         handshake_s: that a device has to say who it is.
     """
 
@@ -33,6 +34,7 @@ class Limits:
     rate_per_s: float = 2000.0
     burst: int = 250
     idle_s: float = 30.0
+    ping_s: float = 15.0
     handshake_s: float = 5.0
 
 

@@ -16,6 +16,8 @@ from kbbench.live.samples import Samples
 
 OUTBOX = 8
 """Frames that wait to be sent; the oldest are dropped."""
+GONE_S = 0.001
+"""That a frame is given to go before the device's step begins."""
 INBOX = 64
 """Hints that wait for the device's next step; the oldest are dropped."""
 
@@ -56,7 +58,7 @@ class Mailbox:
         self._wake = wake
         self._changed = threading.Condition()
         self._fatal: InputError | None = None
-        self._active = False
+        self._active = self._gone = False
         self._newest = -1
         self._enrollment = b""
         self._say: deque[bytes] = deque()
@@ -112,6 +114,9 @@ class Mailbox:
     def send(self, chunk: int, frame: Samples) -> bool:
         """A frame to be sent; False where there is no link to send it on.
 
+        It is given a moment to go: a step that begins at once would keep the link's thread waiting
+        for longer, and Python's threads take turns.
+
         Raises:
             InputError: the link is closed for good.
         """
@@ -124,7 +129,9 @@ class Mailbox:
             if len(self._outbox) > OUTBOX:
                 self._outbox.popleft()
                 self.unsent += 1
-        self._wake()
+            self._gone = False
+            self._wake()
+            self._changed.wait_for(lambda: self._gone or not self.ready, GONE_S)
         return True
 
     def arrived(self, timeout_s: float) -> list[Arrival]:
@@ -191,6 +198,8 @@ class Mailbox:
         with self._changed:
             if self._active:
                 self._sent.append((chunk, size_bytes))
+            self._gone = not self._outbox
+            self._changed.notify_all()
 
     def take(self, message: wire.Message, size_bytes: int) -> None:
         """A message of the remote.

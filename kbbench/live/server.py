@@ -300,8 +300,8 @@ def _options(limits: Limits) -> dict[str, Any]:
         "compression": None,  # hints do not get smaller, and it would take time
         "open_timeout": limits.handshake_s,
         "close_timeout": CLOSE_S,
-        "ping_interval": limits.idle_s / 2,
-        "ping_timeout": limits.idle_s / 2,
+        "ping_interval": limits.ping_s,
+        "ping_timeout": limits.ping_s,
         "origins": [None],  # no page in a browser
         "server_header": None,
         "logger": _quiet(),

@@ -47,8 +47,9 @@ QUICK = Limits(
     message_bytes=1 << 16,
     queue=4,
     window=6,
-    idle_s=3.0,
-    handshake_s=1.0,
+    forgotten_s=60.0,
+    idle_s=4.0,
+    handshake_s=2.0,
     rate_per_s=1000.0,
     burst=100,
 )
@@ -74,11 +75,13 @@ def running(triple: LoadedTriple) -> Iterator[Running]:
 class Stranger:
     """A device that says what it wants."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, running: Running) -> None:
         from websockets.sync.client import connect
 
+        server = running.server
+        wait_until(lambda: server.sessions < server._limits.sessions)  # others are on their way out
         self._stack = ExitStack()
-        address = f"ws://127.0.0.1:{port}"
+        address = f"ws://127.0.0.1:{running.port}"
         self.socket = self._stack.enter_context(
             connect(address, compression=None, proxy=None, close_timeout=1, max_size=None)
         )
@@ -162,7 +165,7 @@ def test_another_model_is_refused_in_one_line(
 
 
 def test_another_version_is_refused_in_one_line(running: Running, triple: LoadedTriple) -> None:
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         hello = bytearray(wire.encode(wire.Said("hello", b"{}")))
         hello[2] = wire.VERSION + 1
         stranger.say(bytes(hello))
@@ -183,7 +186,7 @@ def test_another_version_is_refused_in_one_line(running: Running, triple: Loaded
 def test_whoever_does_not_greet_is_sent_away(
     running: Running, message: bytes | str, reason: str
 ) -> None:
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         stranger.say(message)
         assert reason in stranger.answer()
 
@@ -204,7 +207,7 @@ def test_whoever_does_not_greet_is_sent_away(
 def test_a_message_that_does_not_fit_ends_the_session(
     running: Running, triple: LoadedTriple, message: bytes | str, reason: str
 ) -> None:
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         assert parse(Welcome, stranger.greet(triple)).hint_shape == (97, 4)
         stranger.say(wire.encode(wire.Begin(1)))
         stranger.say(message)
@@ -234,8 +237,7 @@ def test_rubbish_does_no_harm(
 ) -> None:
     from websockets.exceptions import ConnectionClosed
 
-    wait_until(lambda: running.server.sessions < QUICK.sessions)  # those before are gone
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         try:
             if greeted:
                 parse(Welcome, stranger.greet(triple))
@@ -252,7 +254,7 @@ def test_after_all_of_this_it_is_alive(running: Running, triple: LoadedTriple) -
 
 
 def test_a_huge_message_is_not_taken(running: Running, triple: LoadedTriple) -> None:
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         stranger.greet(triple)
         stranger.say(wire.encode(wire.Begin(1, bytes(QUICK.message_bytes))))
         assert stranger.answer() == ""
@@ -262,20 +264,21 @@ def test_a_huge_message_is_not_taken(running: Running, triple: LoadedTriple) -> 
 
 def test_whoever_says_nothing_is_sent_away(running: Running, triple: LoadedTriple) -> None:
     with socket.create_connection(("127.0.0.1", running.port)) as silent:
-        with Stranger(running.port) as stranger:
+        with Stranger(running) as stranger:
             assert stranger.answer() == "nothing was said in time"
         silent.settimeout(10)
         while silent.recv(1000):  # closed, with a word on what was expected or without
             pass
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         stranger.greet(triple)
-        assert stranger.answer() == "nothing came for 3 s"
+        assert stranger.answer() == "nothing came for 4 s"
     assert alive(running, triple)
 
 
 def test_an_enrollment_that_is_too_long_is_told_here(
     running: Running, triple: LoadedTriple
 ) -> None:
+    wait_until(lambda: running.server.sessions == 0)
     with (
         link_to(running.port, triple) as link,
         pytest.raises(InputError, match=r"an enrollment of 80000 bytes, 127.0.0.1:\d+ takes 65528"),
@@ -293,16 +296,44 @@ def test_hints_that_fit_no_datagrams_are_told(triple: LoadedTriple) -> None:
 
 
 def test_whoever_sends_datagrams_is_not_idle(triple: LoadedTriple) -> None:
-    """Half a second without a word on the connection is too long, unless frames come."""
-    short = replace(QUICK, idle_s=0.5)
-    with serving(triple, limits=short) as here:
-        with link_to(here.port, triple, transport="udp") as link:
-            lived = lives(link, triple, noise(130), clock=RealClock(64))
-            assert link.connections == 1
-        assert (np.array(lived.recorded.arrival)[100:120] >= 0).any()
-        with Stranger(here.port) as stranger:
-            stranger.greet(triple)
-            assert stranger.answer() == "nothing came for 0.5 s"
+    """A frame that came as a datagram counts, although the connection is silent."""
+    with serving(triple, limits=QUICK) as here, Stranger(here) as stranger:
+        welcome = parse(Welcome, stranger.greet(triple, transport="udp"))
+        (session,) = here.server._sessions
+        before_s = session.heard_s
+        audio = wire.encode(wire.Audio(1, 0, -1, True, FRAME))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for datagram in cut(bytes.fromhex(welcome.key), 1, audio):
+                sender.sendto(datagram, ("127.0.0.1", welcome.udp_port))
+            wait_until(lambda: session.heard_s > before_s)
+
+
+def test_a_silent_connection_ends_once_nothing_else_comes() -> None:
+    class Silent:
+        async def recv(self) -> bytes:
+            await asyncio.sleep(60)
+            return b""
+
+    class Heard:
+        """Heard of three times more, and then no longer."""
+
+        def __init__(self) -> None:
+            self.left, self.last_s = 3, 0.0
+
+        @property
+        def heard_s(self) -> float:
+            if self.left:
+                self.left -= 1
+                self.last_s = asyncio.get_running_loop().time()
+            return self.last_s
+
+    async def run(session: Any) -> Refused:
+        server = Server(remote_of(tiny(), DELAY), replace(QUICK, idle_s=0.02))
+        return await server._listen(Silent(), session)
+
+    session = Heard()
+    assert asyncio.run(run(session)).reason == "nothing came for 0.02 s"
+    assert session.left == 0
 
 
 def test_pages_of_a_browser_are_not_let_in(running: Running) -> None:
@@ -321,7 +352,7 @@ def test_there_is_room_for_so_many_and_no_more(running: Running, triple: LoadedT
     wait_until(lambda: running.server.sessions == 0)
     with ExitStack() as stack:
         for _ in range(QUICK.sessions):
-            stranger = stack.enter_context(Stranger(running.port))
+            stranger = stack.enter_context(Stranger(running))
             parse(Welcome, stranger.greet(triple))
         with pytest.raises(InputError, match="refuses: busy: 3 devices are here"):
             link_to(running.port, triple).open()
@@ -333,7 +364,7 @@ def test_whoever_does_not_read_gets_the_newest_hints(
 ) -> None:
     """A window of hints goes out; the rest waits, and the oldest of them are dropped."""
     wait_until(lambda: running.server.sessions == 0)
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         stranger.greet(triple)
         stranger.say(wire.encode(wire.Begin(1)))
         assert stranger.hear() == wire.Ready(1)
@@ -361,7 +392,7 @@ def test_whoever_does_not_read_gets_the_newest_hints(
 def test_a_flood_of_beginnings_keeps_nothing(running: Running, triple: LoadedTriple) -> None:
     wait_until(lambda: running.server.sessions == 0)
     enrollment = CODINGS["float32"].encode(np.zeros((1, 8000), np.float32))
-    with Stranger(running.port) as stranger:
+    with Stranger(running) as stranger:
         stranger.greet(triple)
         for epoch in range(100):
             stranger.say(wire.encode(wire.Begin(epoch, enrollment)))
@@ -452,7 +483,7 @@ def test_datagrams_of_nobody_are_not_looked_at(triple: LoadedTriple) -> None:
 
 
 def test_rubbish_with_the_right_key_is_lost(triple: LoadedTriple) -> None:
-    with serving(triple, limits=QUICK) as here, Stranger(here.port) as stranger:
+    with serving(triple, limits=QUICK) as here, Stranger(here) as stranger:
         welcome = parse(Welcome, stranger.greet(triple, transport="udp"))
         stranger.say(wire.encode(wire.Begin(1)))
         assert stranger.hear() == wire.Ready(1)
