@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from kbbench.errors import InputError
+
 
 def holds_anything(folder: Path) -> bool:
     """A folder holds more than what a kill left of our own half-written files."""
@@ -43,6 +45,19 @@ def leftovers(folder: Path, name: str = "*") -> list[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_asked(path: Path, text: str) -> None:
+    """Write a file that a user asked for, and the folders above it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from kbbench.leaderboard.scores import mean_of_known
 from kbbench.leaderboard.submission import Submission
 from kbbench.leaderboard.tracks import SCORED_CONDITIONS, Track, track_of
 from kbbench.results.confidence import Interval, ends, resampled
@@ -92,15 +92,8 @@ def per_mixture(submission: Submission) -> pd.Series:
     # A minimum that passes over NaN, and is NaN where there is nothing else.
     cost = np.fmin(np.fmin.reduce(mine, axis=1), np.fmin.reduce(base))
     improved = np.where(np.isnan(mine), cost[:, None], mine) - base
-    by_condition = _mean(improved.reshape(len(mine), scores.mixtures, -1), axis=2)
-    return pd.Series(_mean(by_condition, axis=0), index=scores.ids)
-
-
-def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Over what has a value; NaN where nothing has."""
-    counts = np.isfinite(values).sum(axis=axis)
-    sums = np.nansum(values, axis=axis)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    by_condition = mean_of_known(improved.reshape(len(mine), scores.mixtures, -1), axis=2)
+    return pd.Series(mean_of_known(by_condition, axis=0), index=scores.ids)
 
 
 def _ranked(submissions: Sequence[Submission], reproduced: frozenset[str]) -> tuple[Row, ...]:

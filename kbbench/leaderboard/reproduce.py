@@ -18,7 +18,7 @@ from kbbench import __version__, evaluation
 from kbbench.cost.hardware import hardware
 from kbbench.cost.result import Hardware
 from kbbench.errors import InputError, one_line
-from kbbench.files import write_text
+from kbbench.files import write_asked
 from kbbench.leaderboard.scores import KEYS
 from kbbench.leaderboard.strict import read_json
 from kbbench.leaderboard.submission import SUFFIX, Submission
@@ -136,11 +136,7 @@ def reproduce(
 def write_reproduction(found: Reproduction, submission: Submission, folder: Path) -> Path:
     """Write what came of it under the submission's name; the last one stands."""
     path = folder / (submission.slug + SUFFIX)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, canonical_json(found.model_dump(mode="json")) + "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    write_asked(path, canonical_json(found.model_dump(mode="json")) + "\n")
     return path
 
 

@@ -100,9 +100,7 @@ class Scores(Part):
     def means(self, metric: str) -> pd.DataFrame:
         """(mixtures, conditions): the mean over sources and channels that have a value."""
         table = self.table(metric).reshape(len(self.conditions), self.mixtures, -1)
-        with np.errstate(invalid="ignore"):
-            counts = np.isfinite(table).sum(axis=2)
-            values = np.where(counts > 0, np.nansum(table, axis=2) / np.maximum(counts, 1), np.nan)
+        values = mean_of_known(table, axis=2)
         return pd.DataFrame(values.T, index=self.ids, columns=list(self.conditions))
 
     def frame(
@@ -155,6 +153,13 @@ class Scores(Part):
 
 
 CLIPPED = "clipped_samples"
+
+
+def mean_of_known(values: Table, axis: int) -> Table:
+    """Over what has a value; NaN where nothing has."""
+    counts = np.isfinite(values).sum(axis=axis)
+    sums = np.nansum(values, axis=axis)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _deflate(values: Table, step: float) -> str:

@@ -19,10 +19,10 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from kbbench.audit import Audit
 from kbbench.cost import Cost
 from kbbench.cost.result import UNITS
-from kbbench.errors import InputError
+from kbbench.errors import InputError, one_line
 from kbbench.leaderboard.scores import Scores
 from kbbench.leaderboard.sound import Sample
-from kbbench.leaderboard.strict import read_json
+from kbbench.leaderboard.strict import parse, read_json
 from kbbench.results import Summary
 from kbbench.results.figure import Part
 from kbbench.results.ranking import UNPROCESSED
@@ -184,7 +184,19 @@ def read_submission(path: Path) -> Submission:
     Raises:
         InputError: the file is no submission; one line says where and why.
     """
-    found = read_json(path)
+    return _submission(read_json(path), path)
+
+
+def parse_submission(data: bytes, path: Path) -> Submission:
+    """A submission from the bytes of a file that is called so; raises as that file would."""
+    try:
+        found = parse(data)
+    except ValueError as error:
+        raise InputError(f"{path}: {one_line(error)[:200]}") from error
+    return _submission(found, path)
+
+
+def _submission(found: dict[str, Any], path: Path) -> Submission:
     _check_texts(found, path)
     try:
         return Submission.model_validate_json(canonical_json(found))

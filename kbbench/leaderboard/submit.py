@@ -13,10 +13,10 @@ from kbbench import evaluation
 from kbbench.audio import read_pcm
 from kbbench.errors import InputError
 from kbbench.evaluation.folder import AUDIT, COST, read_audit, read_cost
-from kbbench.files import write_text
+from kbbench.files import write_asked
 from kbbench.leaderboard.scores import Scores
 from kbbench.leaderboard.sound import SIGNALS, Sample, mp3
-from kbbench.leaderboard.submission import LONGEST_CARD, SUFFIX, Submission, read_submission
+from kbbench.leaderboard.submission import LONGEST_CARD, SUFFIX, Submission, parse_submission
 from kbbench.leaderboard.validate import problems_of
 
 SAMPLES = 1
@@ -90,17 +90,15 @@ def write_submission(submission: Submission, folder: Path) -> Path:
     """Write it under its name into a folder.
 
     Raises:
-        InputError: there is another one of that name, or the folder cannot be written.
+        InputError: there is another one of that name, the folder cannot be written, or what was
+            written could not be read.
     """
     path = folder / (submission.slug + SUFFIX)
     if path.exists():
         raise InputError(f"{path}: is there already; remove it to submit the run anew")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(path, submission.text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    read_submission(path)
+    text = submission.text
+    parse_submission(text.encode(), path)
+    write_asked(path, text)
     return path
 
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 from kbbench.leaderboard.submission import Submission
 from kbbench.models.contract import Task
-from kbbench.scenes.recipe import available
 from kbbench.units import OFFICIAL_DELAYS
 
 Link = Literal["owned", "opaque"]
@@ -106,8 +105,3 @@ def budget_of(macs: float | None) -> Budget:
     if macs is None:
         return UNSTATED
     return next(budget for budget in BUDGETS if macs <= budget.most_macs)
-
-
-def official_recipes() -> tuple[str, ...]:
-    """Recipes that a submission may be scored on."""
-    return tuple(available())

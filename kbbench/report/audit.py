@@ -12,8 +12,7 @@ from rich.text import Text
 from kbbench.audit import Audit, Finding
 from kbbench.audit.result import LookAhead
 from kbbench.cost import Matched
-from kbbench.errors import InputError
-from kbbench.files import write_text
+from kbbench.files import write_asked
 from kbbench.report.terminal import console
 
 STYLES = {"failure": "bold red", "warning": "yellow"}
@@ -45,11 +44,7 @@ def write_audit(audit: Audit, cost: Matched, path: Path) -> None:
         InputError: the file cannot be written.
     """
     fields = {**audit.model_dump(mode="json"), "fair_cost": cost.model_dump(mode="json")}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(fields, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    write_asked(path, json.dumps(fields, indent=2) + "\n")
 
 
 def _measured(audit: Audit) -> Table:

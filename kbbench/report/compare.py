@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kbbench.errors import InputError
-from kbbench.files import write_text
+from kbbench.files import write_asked
 from kbbench.report.metrics import describe, digits
 from kbbench.report.page import template
 from kbbench.report.plots import cost_svg, gap_svg
@@ -73,11 +73,7 @@ def write_comparison(
         rows=_rows(differences, metric, runs),
         note=_note(metric),
     )
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_text(page, text)
-    except OSError as error:
-        raise InputError(f"{page}: cannot be written ({error.strerror})") from error
+    write_asked(page, text)
 
 
 def _run_row(run: FinishedRun) -> tuple[str, ...]:

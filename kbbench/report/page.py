@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -71,14 +73,24 @@ def write_report(
 
 def template(name: str) -> jinja2.Template:
     """A page's template; whatever is put into it is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kbbench.report"),
+    return environment("kbbench.report").get_template(name)
+
+
+def environment(package: str, finalize: Callable[[Any], Any] | None = None) -> jinja2.Environment:
+    """Templates of a package; whatever is put into them is escaped.
+
+    Args:
+        package: with a folder ``templates``.
+        finalize: what is done to each value before it is escaped.
+    """
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
 
 
 Player = tuple[str, int, dict[str, str], dict[str, str]]

@@ -14,6 +14,7 @@ from kbbench.leaderboard.lines import Line, is_link, visible
 from kbbench.leaderboard.reproduce import Reproduction
 from kbbench.leaderboard.site.content import delay_data, embedded, task_text
 from kbbench.report.metrics import metric_columns, metric_rows
+from kbbench.report.page import environment
 from kbbench.report.profile import cost_table
 from kbbench.report.rows import (
     COLUMNS,
@@ -47,16 +48,9 @@ def page(name: str, **content: Any) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kbbench.leaderboard.site"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"embedded": embedded, "is_link": is_link, "badge_texts": BADGES}
-    return environment
+    found = environment("kbbench.leaderboard.site", _shown)
+    found.globals |= {"embedded": embedded, "is_link": is_link, "badge_texts": BADGES}
+    return found
 
 
 def _shown(value: Any) -> Any:
