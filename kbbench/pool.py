@@ -19,6 +19,7 @@ from queue import LifoQueue
 from typing import Any, NoReturn, TypeVar, cast
 
 from kbbench.errors import InputError, one_line
+from kbbench.memory import keep_freed_memory
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -267,10 +268,12 @@ def _no_interrupts() -> Iterator[None]:
 def _start_worker() -> None:
     """One thread, set before NumPy is loaded: more would compete, and could move the last bit.
 
-    Interrupts are the parent's to handle, and a worker ends when its parent is gone.
+    Memory of one job serves the next. Interrupts are the parent's to handle, and a worker ends
+    when its parent is gone.
     """
     for name in THREAD_SETTINGS:
         os.environ[name] = "1"
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

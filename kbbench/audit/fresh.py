@@ -15,6 +15,7 @@ import torch
 
 from kbbench.audit.subject import Broken, Subject, make_subject
 from kbbench.errors import one_line
+from kbbench.memory import keep_freed_memory
 from kbbench.models.loading import load_triple
 
 PATIENCE_S = 120.0
@@ -102,6 +103,7 @@ def _context() -> Any:
 def _work(pickled: bytes, answer: Connection) -> None:
     job: Job = pickle.loads(pickled)
     torch.set_num_threads(job.threads)
+    keep_freed_memory()
     try:
         subject = make_subject(load_triple(job.path, job.task), job.delays)
         result = job.function(subject, *job.arguments)

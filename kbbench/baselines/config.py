@@ -25,6 +25,9 @@ Source: Srinivas et al., "Knowledge boosting during low-latency inference", Inte
 COMPRESSIONS = (1, 2, 4)
 """Factors by which hints are narrower than the remote's features; same source."""
 
+UNBOOSTED: dict[str, object] = {"boosting": "none", "hint_features": 0}
+"""What differs in the shape of a device without hints."""
+
 
 class GridNetConfig(BaseModel):
     """All that a network's shape depends on.

@@ -131,6 +131,18 @@ class GridNet(nn.Module):
             talker=self._talker(enrollment),
         )
 
+    def grow_from(self, smaller: GridNet) -> None:
+        """Take over a device without hints, of otherwise the same shape; hints change nothing yet.
+
+        New inputs of its layers begin with zeros.
+        """
+        own = self.state_dict()  # the parameters themselves, by name
+        for name, taken in smaller.state_dict().items():
+            own[name].zero_()
+            own[name][tuple(slice(size) for size in taken.shape)] = taken
+        for merge in self.merges:
+            _neutral(merge)
+
     def step(
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
     ) -> tuple[Any, ...]:
@@ -229,6 +241,10 @@ class RemoteGridNet(GridNet):
 
 def _begin(layer: Any, batch: int) -> Any:
     return layer.start(batch)
+
+
+def _neutral(layer: Any) -> None:
+    layer.begin_neutral()
 
 
 def _merges(config: GridNetConfig) -> list[nn.Module]:

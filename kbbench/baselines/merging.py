@@ -69,6 +69,10 @@ class AttendedHints(nn.Module):
         self.film = AgedFilm(config.hint_features, config.features)
         self.attention = Attention(config.features, config.heads, config.key, bins, plain=True)
 
+    def begin_neutral(self) -> None:
+        """Let hints change nothing yet: what is found adds zero."""
+        nn.init.zeros_(self.attention.out.linear.weight)
+
     def start(self, batch: int) -> Context:
         """Silence, and nothing to look at."""
         memory = self.attention.start(batch)
@@ -96,6 +100,11 @@ class LayerFilm(nn.Module):
     def __init__(self, config: GridNetConfig) -> None:
         super().__init__()
         self.film = AgedFilm(config.hint_features, config.features)
+
+    def begin_neutral(self) -> None:
+        """Let hints change nothing yet: scale one, shift zero."""
+        nn.init.zeros_(self.film.film.affine.weight)
+        nn.init.zeros_(self.film.film.affine.bias)
 
     def start(self, batch: int) -> None:
         """Nothing is remembered."""

@@ -32,6 +32,15 @@ def stage_config(stage: Stage, task: Task, remote: GridNetConfig | None = None) 
     return baseline(task) if stage == "baseline" else small(task)
 
 
+def grown_from(stage: Stage) -> tuple[Stage, ...]:
+    """Stages of the small shape, as which a device that takes hints may begin.
+
+    >>> grown_from("film"), grown_from("large")
+    (('small', 'small2', 'distilled'), ())
+    """
+    return (*ENSEMBLE, "distilled") if stage in BOOSTINGS else ()
+
+
 def weights_name(stage: str, delay_chunks: int | None = None, remote: bool = False) -> str:
     """A stage's weights: for every delay, or trained for one, such as ``boosted@6``.
 

@@ -15,6 +15,7 @@ from kbbench import __version__
 from kbbench.cli import data, leaderboard, live, models, training
 from kbbench.cli.options import VERBOSE
 from kbbench.errors import InputError, ModelError, one_line
+from kbbench.memory import keep_freed_memory
 
 
 class Commands(click.Group):
@@ -43,6 +44,7 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="kbbench")
 def main() -> None:
     """The benchmark for knowledge boosting: small speech models helped by late hints."""
+    keep_freed_memory()
 
 
 for area in (data, models, live, leaderboard, training):

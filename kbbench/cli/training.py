@@ -27,7 +27,8 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 @click.option(
     "--start",
     type=click.Path(path_type=Path),
-    help="Weights of the same stage to begin with, from another run [random ones].",
+    help="Weights to begin with, of the same stage, or small ones for a device with hints "
+    "[random ones].",
 )
 @options.corpus_folders()
 @click.option("--mixtures", type=click.IntRange(1), help="Of training [the recipe's number].")

@@ -13,7 +13,7 @@ import kbbench.audit
 from kbbench.audit import Audit, Effort
 from kbbench.baselines.gridnet import GridNet
 from kbbench.baselines.shipped import find_model, names, shipped
-from kbbench.baselines.training.loop import TRIPLE
+from kbbench.baselines.variants import VARIANTS, file_name
 from kbbench.baselines.weights import Card, Trained, save_weights
 from kbbench.cli import main
 from kbbench.errors import InputError
@@ -53,9 +53,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     put(one / "large.safetensors", remote())
     put(one / "boosted.safetensors", device("attention"))
     put(one / "film@6.safetensors", device("film"))
-    for suffix, boosting in (("", "boosted"), ("_film", "film"), ("_output", "output")):
-        text = TRIPLE.format(task="separation", boosting=boosting)
-        (one / f"triple{suffix}.py").write_text(text)
+    for name, variant in VARIANTS.items():
+        (one / file_name(name)).write_text(variant.text("separation"))
     monkeypatch.setattr(names, "FOLDER", where)
     return one
 
@@ -65,12 +64,16 @@ def run(*arguments: object) -> Result:
 
 
 def test_names_are_those_whose_weights_are_there(folder: Path) -> None:
-    assert shipped() == {
+    assert {name: found.path for name, found in shipped().items()} == {
         "separation-kb": folder / "triple.py",
         "separation-kb-film": folder / "triple_film.py",
     }
     put(folder / "output.safetensors", device("output"))
     assert "separation-kb-output" in shipped()
+    put(folder / "small2.safetensors", device())
+    put(folder / "baseline.safetensors", device())
+    assert {"separation-kb-ensemble", "separation-kb-baseline"} <= shipped().keys()
+    assert "separation-kb-distilled" not in shipped()
     (folder / "large.safetensors").unlink()
     assert shipped() == {}
 

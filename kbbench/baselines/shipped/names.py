@@ -7,31 +7,30 @@ folder ``separation-kb`` is called ``separation-kb``, its ``triple_film.py`` ``s
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from kbbench.baselines.stages import weights_name
-from kbbench.baselines.weights import SUFFIX
+from kbbench.baselines.variants import Weights, variants_in
 from kbbench.errors import InputError
 
 FOLDER = Path(__file__).parent
-TRIPLE = "triple"
 
 
-def shipped() -> dict[str, Path]:
-    """The file of each built-in name whose weights are there, by name."""
-    found = {}
-    for path in sorted(FOLDER.glob(f"*/{TRIPLE}*.py")):
-        small, devices, large = weights_of(path)
-        if small.is_file() and large.is_file() and devices:
-            kind = path.stem.removeprefix(TRIPLE).replace("_", "-")
-            found[f"{path.parent.name}{kind}"] = path
-    return found
+class Shipped(NamedTuple):
+    """A built-in triple: its file, and its weights."""
+
+    path: Path
+    weights: Weights
 
 
-def weights_of(path: Path) -> tuple[Path, list[Path], Path]:
-    """Where the weights of a triple's file lie: small, devices (those there are), large."""
-    stage = path.stem.removeprefix(TRIPLE).removeprefix("_") or "boosted"
-    devices = sorted(path.parent.glob(f"{stage}[.@]*{SUFFIX[1:]}"))
-    return path.parent / weights_name("small"), devices, path.parent / weights_name("large")
+def shipped() -> dict[str, Shipped]:
+    """The built-in triples whose weights are there, by name."""
+    return {
+        f"{folder.name}-{variant}" if variant else folder.name: Shipped(path, weights)
+        for folder in sorted(FOLDER.iterdir())
+        if folder.is_dir()
+        for variant, (path, weights) in variants_in(folder).items()
+        if weights.there
+    }
 
 
 def find_model(given: Path) -> Path:
@@ -47,7 +46,7 @@ def find_model(given: Path) -> Path:
         return given
     known = shipped()
     if given.name in known:
-        return known[given.name]
+        return known[given.name].path
     there_are = f"built in are {', '.join(known)}" if known else "none is built in yet"
     raise InputError(
         f"{given}: no such file, and no built-in triple: {there_are}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from kbbench.baselines.shipped.names import shipped, weights_of
+from kbbench.baselines.shipped.names import shipped
 from kbbench.baselines.weights import SUFFIX, describe
 from kbbench.report.quantity import quantity
 from kbbench.report.terminal import console
@@ -19,12 +19,11 @@ def show_models() -> None:
         print(NONE)
         return
     table = Table("model", "network", "task", "parameters", "SI-SDRi dB", "trained", "on")
-    for name, path in known.items():
-        small, devices, large = weights_of(path)
-        for file in (small, *devices, large):
+    for name, (_, (smalls, devices, large)) in known.items():
+        for file in (*smalls, *devices, large):
             card, parameters = describe(file)
             table.add_row(
-                name if file == small else "",
+                name if file == smalls[0] else "",
                 file.name.removesuffix(SUFFIX),
                 card.task,
                 quantity(parameters),

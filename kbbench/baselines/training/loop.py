@@ -26,6 +26,7 @@ from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
+from kbbench.baselines.variants import VARIANTS, file_name, variants_of
 from kbbench.baselines.weights import Card, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
@@ -34,18 +35,6 @@ Tell = Callable[[int, int], None]
 """Called with (steps done, in all)."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
-TRIPLE = '''"""The triple trained in this folder; evaluate it with `kbbench evaluate`."""
-
-from pathlib import Path
-
-from kbbench.baselines.triples import trained
-from kbbench.models import Triple
-
-
-def triple() -> Triple:
-    """Its networks, hints by way of {boosting}."""
-    return trained(Path(__file__).parent, "{task}", "{boosting}")
-'''
 
 
 def train(
@@ -80,7 +69,7 @@ def train(
             ``start`` does not fit, or the folder holds a run with other settings or another start.
     """
     writer = summary_writer() if tensorboard else None
-    run = _begin(settings, data, out, start, _device(device, settings.bf16))
+    run = _begin(settings, data, out, start, _device(device))
     run.board = Board(writer, run.folder, run.progress) if writer else None
     with run.board or nullcontext():
         _learn(run, workers, float("inf") if minutes is None else 60 * minutes, tell)
@@ -118,15 +107,13 @@ def _learn(run: Run, workers: int, limit_s: float, tell: Tell | None) -> None:
     _save(run)
 
 
-def _device(name: str, bf16: bool) -> torch.device:
+def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"--device {name}: expected cpu, cuda, or cuda:1") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch finds no CUDA device here; give cpu")
-    if bf16 and device.type != "cuda":
-        raise InputError("--bf16: for CUDA devices alone; leave it out, or give --device cuda")
     return device
 
 
@@ -226,9 +213,8 @@ def _keep_best(run: Run, score_db: float) -> None:
             trained=run.trained + origin.card.training if origin else run.trained,
         )
         save_weights(run.out / names[part], network.state_dict(), card)
-    boosting = run.settings.stage if run.settings.stage in ("film", "output") else "boosted"
-    name = "triple.py" if boosting == "boosted" else f"triple_{boosting}.py"
-    write_text(run.out / name, TRIPLE.format(task=run.data.task, boosting=boosting))
+    for variant in variants_of(run.settings.stage):
+        write_text(run.out / file_name(variant), VARIANTS[variant].text(run.data.task))
 
 
 def _stale(run: Run) -> bool:

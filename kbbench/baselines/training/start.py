@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from kbbench.baselines.config import GridNetConfig
+from kbbench.baselines.config import UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
+from kbbench.baselines.stages import grown_from
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
 from kbbench.errors import InputError
@@ -32,7 +33,7 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
 
     Args:
         path: the network's weights; those of a large network that was tuned with it lie beside.
-        trainee: of the same stage and shape.
+        trainee: of the same stage and shape, or one with hints that begins as a small one.
         task: of the data.
         written: weights that the run writes; they must be others.
 
@@ -45,7 +46,10 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
     origin = Origin.of(path)
     if problem := _problem(path, origin.card, trainee, task, written):
         raise InputError(f"--start {path}: {problem}")
-    _fill(trainee.network, path, origin.card)
+    if origin.card.stage in grown_from(trainee.settings.stage):
+        _grow(trainee.network, path, origin.card)
+    else:
+        _fill(trainee.network, path, origin.card)
     begun = {"network": origin}
     if trainee.remote is not None and origin.card.settings.get("tune_large"):
         beside = path.with_name(f"{path.name.removesuffix(SUFFIX)}.remote{SUFFIX}")
@@ -60,24 +64,27 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
         return "this run writes that file; copy it to another name, or give another --out"
     if card.task != task:
         return f"trained for {card.task}, the data is for {task}; give weights of its task"
-    if card.stage != settings.stage:
-        return f"of stage {card.stage!r}, expected {settings.stage!r}"
+    if card.stage not in (expected := (settings.stage, *grown_from(settings.stage))):
+        return f"of stage {card.stage!r}, expected {' or '.join(map(repr, expected))}"
     if card.settings.get("tune_large") and not settings.tune_large:
         return "its large network was tuned with it; give --tune-large to take that one along"
     return None
 
 
+def _grow(network: GridNet, path: Path, card: Card) -> None:
+    _same_shape(path, card.config, network.config.model_copy(update=UNBOOSTED))
+    network.grow_from(load_device(path))
+
+
 def _fill(network: GridNet, path: Path, card: Card) -> None:
-    if card.config != network.config:
-        raise InputError(
-            f"--start {path}: of another shape: {_difference(card.config, network.config)}"
-        )
+    _same_shape(path, card.config, network.config)
     network.load_state_dict(load_device(path).state_dict())
 
 
-def _difference(found: GridNetConfig, expected: GridNetConfig) -> str:
+def _same_shape(path: Path, found: GridNetConfig, expected: GridNetConfig) -> None:
     wanted = expected.model_dump()
-    name, value = next(
-        (name, value) for name, value in found.model_dump().items() if value != wanted[name]
-    )
-    return f"{name} {value!r}, expected {wanted[name]!r}"
+    for name, value in found.model_dump().items():
+        if value != wanted[name]:
+            raise InputError(
+                f"--start {path}: of another shape: {name} {value!r}, expected {wanted[name]!r}"
+            )

@@ -12,11 +12,15 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from kbbench.baselines.stages import Stage
 from kbbench.baselines.training import train
-from kbbench.baselines.weights import Card, Trained, read_card
+from kbbench.baselines.weights import Card, Trained, load_device, read_card
+from kbbench.channel import deliver, fixed
 from kbbench.cli import main
 from kbbench.errors import InputError
 from kbbench.models.sources import file_sha256
+from kbbench.rng import Stream
+from kbbench.units import chunk_count
 from tests.baselines.networks import device
 from tests.baselines.training.noises import DATA, fake_large, settings, weights
 
@@ -47,6 +51,29 @@ def test_it_begins_with_those_weights_and_its_card_says_so(first: Path, tmp_path
     assert again.text.endswith(f"; in all {grandchild.training.text}: done")
     assert train(settings(**STILL), DATA, tmp_path / "c").weights.is_file()
     assert read_card(tmp_path / "c/small.safetensors").start is None
+
+
+@pytest.mark.parametrize("stage", ["boosted", "film", "output"])
+def test_a_device_with_hints_grows_out_of_a_small_one(
+    stage: Stage, first: Path, tmp_path: Path
+) -> None:
+    fake_large(tmp_path)
+    outcome = train(settings(stage, **STILL), DATA, tmp_path, start=first)
+    size = read_card(outcome.weights).config.hint_features
+    generator = torch.Generator().manual_seed(0)
+    mixture = 0.1 * torch.randn(1, 2, 1600, generator=generator)
+    hints = torch.randn(1, chunk_count(1600), 97, size, generator=generator)
+    given = deliver(hints, fixed(1).seen(hints.shape[1], Stream("test"))[None]).as_arguments()
+    with torch.inference_mode():
+        expected = load_device(first)(mixture)
+        torch.testing.assert_close(load_device(outcome.weights)(mixture, **given), expected)
+    card = read_card(outcome.weights)
+    assert (card.stage, card.start) == (stage, read_card(first))
+    fake_large(tmp_path / "on")
+    learnt = load_device(train(settings(stage), DATA, tmp_path / "on", start=first).weights)
+    with torch.inference_mode():
+        heard, unheard = learnt(mixture, **given), learnt(mixture)
+    assert not torch.allclose(heard, unheard)
 
 
 def test_a_cut_run_does_not_begin_again(first: Path, tmp_path: Path) -> None:
@@ -83,6 +110,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         train(settings(), DATA, tmp_path / "out", start=tmp_path / "none.safetensors")
     with pytest.raises(InputError, match="of stage 'large', expected 'small'"):
         train(settings(), DATA, tmp_path / "out", start=start)
+    with pytest.raises(InputError, match="of stage 'small', expected 'large'"):
+        train(settings("large"), DATA, tmp_path / "out", start=first)
     with pytest.raises(InputError, match="of another shape: features 8, expected 64"):
         train(settings("large"), DATA, tmp_path / "out", start=start)
     with pytest.raises(InputError, match="trained for separation, the data is for enhancement"):
