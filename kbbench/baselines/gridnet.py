@@ -1,9 +1,11 @@
 """A causal, streaming TF-GridNet for two ears, alone, boosted by hints, or writing them.
 
-STFT of 192 / 128 samples, level taken out, convolution, blocks (full band, sub-band, perhaps
-attention), with hints merged between them; the spectra of the estimates come out, level put back.
-Source as in :mod:`kbbench.baselines.layers`; the running level stands in for the normalization
-over the utterance there, which no streaming model has.
+STFT of 192 / 128 samples, level taken out, cues to direction added, convolution, blocks (full band,
+sub-band, perhaps attention), with hints merged between them; a mask for each estimate comes out,
+which makes its spectrum, level put back. Source as in :mod:`kbbench.baselines.layers`. The running
+level stands in for the normalization over the utterance there, which no streaming model has; cues
+and masks (:mod:`kbbench.baselines.spectra`) are ours, since they are learnt from far less speech
+than estimates mapped from spectra alone.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from kbbench.baselines.config import EARS, GridNetConfig, Speaks
 from kbbench.baselines.enrollment import SIZE, Enrollment
 from kbbench.baselines.layers import CausalConv, Film, FullBand, Recurrent, SubBand
 from kbbench.baselines.merging import AttendedHints, Context, Heard, LayerFilm
+from kbbench.baselines.spectra import CUES, interaural, masked
 from kbbench.models.stft import ChunkSTFT
 from kbbench.units import LOOKAHEAD
 
@@ -93,7 +96,7 @@ class GridNet(nn.Module):
         self.stft = ChunkSTFT()
         self.enrollment = Enrollment() if config.enrolled else None
         late_input = config.hint_features if config.boosting == "output" else 0
-        self.encoder = CausalConv(2 * EARS + late_input, config.features)
+        self.encoder = CausalConv(2 * EARS + CUES + late_input, config.features)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.merges = nn.ModuleList(_merges(config))
         narrow = config.features // config.compression
@@ -165,7 +168,8 @@ class GridNet(nn.Module):
             the estimates; what a remote may send, (B, T, 97, E); the next state but for ``carry``.
         """
         scale, level = _running_level(frames, state.level)
-        x = (frames / scale[:, None, :, None, None]).permute(0, 2, 3, 1, 4).flatten(3)
+        spectra = (frames / scale[:, None, :, None, None]).permute(0, 2, 3, 1, 4)
+        x = torch.cat([spectra.flatten(3), interaural(spectra)], dim=-1)
         if heard is not None and self.config.boosting == "output":
             x = torch.cat([x, heard.hints], dim=-1)
         x, first = self.encoder(x, state.heard)
@@ -178,13 +182,17 @@ class GridNet(nn.Module):
                 x, context = self.merges[number](x, heard, state.merges[number])
                 merges.append(context)
         told = x if self.bottleneck is None else self.bottleneck(x)
-        y, last = self.decoder(told, state.spoken)
-        y = y.float()
-        bins = y.unflatten(-1, (-1, EARS, 2)).permute(0, 3, 4, 1, 2, 5)
+        masks, last = self.decoder(told, state.spoken)
+        estimates = masked(masks.float().unflatten(-1, (-1, EARS, 2)), spectra)
+        bins = estimates.permute(0, 3, 4, 1, 2, 5)
         after = state._replace(
             level=level, heard=first, blocks=tuple(blocks), merges=tuple(merges), spoken=last
         )
-        return bins * scale[:, None, None, :, None, None], {"features": told, "estimate": y}, after
+        return (
+            bins * scale[:, None, None, :, None, None],
+            {"features": told, "estimate": estimates.flatten(3)},
+            after,
+        )
 
     def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
         return None if self.config.boosting == "none" else Heard.of(hints, seen, age)

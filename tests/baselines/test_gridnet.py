@@ -234,7 +234,7 @@ def test_parameters_are_as_many_as_the_paper_s(task: Task) -> None:
 def test_parameters_of_the_small_one_by_hand() -> None:
     lstm = 4 * 16 * (16 + 16 + 2)
     block = 2 * 2 * 16 + 2 * lstm + 16 * 33 + lstm + 16 * 17  # norms, both ways, out, one way, out
-    assert count(small("separation")) == 4 * 16 * 9 + 16 + 3 * block + 16 * 8 * 9 + 8
+    assert count(small("separation")) == (4 + 4) * 16 * 9 + 16 + 3 * block + 16 * 8 * 9 + 8
 
 
 @pytest.mark.parametrize(("compression", "size"), [(1, 64), (2, 32), (4, 16)])
