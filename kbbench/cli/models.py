@@ -181,15 +181,23 @@ def audit(
 @click.command()
 @click.argument("runs", type=options.FOLDER, nargs=-1, required=True)
 @click.option("--metric", default="si_sdr_i", show_default=True, help="A column of scores.parquet.")
+@click.option(
+    "--against", metavar="CONDITION", help="Of the first run, such as small: all others beside it."
+)
 @click.option("--page", type=click.Path(path_type=Path), help="Write a page with plots: new HTML.")
-def compare(runs: tuple[Path, ...], metric: str, page: Path | None) -> None:
-    """Compare RUNS on the same mixtures, pair by pair, and say what cannot be told apart."""
+def compare(runs: tuple[Path, ...], metric: str, against: str | None, page: Path | None) -> None:
+    """Compare RUNS on the same mixtures, pair by pair, and say what cannot be told apart.
+
+    With --against, every condition of every run is set beside one condition of the first; one run
+    is enough then.
+    """
     from kbbench import evaluation
     from kbbench.report.compare import show_differences, write_comparison
     from kbbench.results import compare as differences
+    from kbbench.results import compare_with
 
     found = [evaluation.read(run) for run in runs]
-    pairs = differences(found, metric)
+    pairs = differences(found, metric) if against is None else compare_with(found, against, metric)
     show_differences(pairs, metric, found)
     if page is not None:
         write_comparison(pairs, metric, found, page)

@@ -40,7 +40,7 @@ def show_differences(
     """One row a pair of runs and condition; what cannot be told apart is said so.
 
     Args:
-        differences: as :func:`kbbench.results.compare` gives them.
+        differences: as :func:`kbbench.results.compare` or ``compare_with`` gives them.
         metric: of which they are.
         runs: that were compared.
     """
@@ -111,7 +111,8 @@ def _rows(
             ends = (interval.value, interval.low, interval.high)
             text = "{} [{}, {}]".format(*(f"{end:+.{places}f}" for end in ends))
         word = item.word if item.word == "not separable" else f"second is {item.word}"
-        pair = (names[item.first], names[item.second])
+        beside = f", {item.against}" if item.against else ""
+        pair = (f"{names[item.first]}{beside}", names[item.second])
         rows.append((item.condition, *pair, text, word, f"{item.scored}/{item.planned}"))
     return rows
 

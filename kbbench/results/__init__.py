@@ -1,6 +1,6 @@
 """Records, summary, confidence, and runs beside each other."""
 
-from kbbench.results.compare import Difference, FinishedRun, compare
+from kbbench.results.compare import Difference, FinishedRun, compare, compare_with
 from kbbench.results.records import ScoringJob, score_mixture
 from kbbench.results.summary import MIXTURE, Summary, summarize
 
@@ -11,6 +11,7 @@ __all__ = [
     "ScoringJob",
     "Summary",
     "compare",
+    "compare_with",
     "score_mixture",
     "summarize",
 ]

@@ -1,4 +1,4 @@
-"""Two runs on the same mixtures, pair by pair: is one better than the other?"""
+"""Runs on the same mixtures, or conditions of a run, by pairs: is one better than the other?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 from kbbench.errors import InputError
 from kbbench.metrics import KNOWN, Better, metric_of
 from kbbench.results.confidence import Interval, bootstrap
-from kbbench.results.summary import Summary
+from kbbench.results.summary import MIXTURE, Summary
 
 Word = Literal["better", "worse", "not separable"]
 
@@ -39,13 +39,14 @@ class Difference:
     """Mean of ``second - first`` over the mixtures that both have a value for.
 
     Args:
-        condition: under which both were run.
+        condition: of the second run.
         first: name of a run.
-        second: name of another.
+        second: name of another, or of the same.
         planned: mixtures.
         scored: mixtures with a value in both.
         interval: the difference and its confidence; None where no mixture has a value in both.
         better: which values of the metric are.
+        against: the condition of the first run; None where it is the second's.
     """
 
     condition: str
@@ -55,6 +56,7 @@ class Difference:
     scored: int
     interval: Interval | None
     better: Better = "higher"
+    against: str | None = None
 
     @property
     def word(self) -> Word:
@@ -80,34 +82,72 @@ def compare(runs: Sequence[FinishedRun], metric: str = "si_sdr_i") -> list[Diffe
 
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13.
     """
-    _check(runs, metric)
+    _check(runs, metric, at_least=2)
     values = {run.name: _by_mixture(run.scores, metric) for run in runs}
-    differences = []
-    for first, second in combinations(runs, 2):
-        theirs = {item.condition for item in second.summary.conditions}
-        for condition in (item.condition for item in first.summary.conditions):
-            if condition not in theirs or condition == "mixture":
-                continue
-            pair = pd.concat(
-                [values[run.name].loc[condition] for run in (first, second)], axis=1
-            ).to_numpy(dtype=np.float64)
-            differences.append(
-                Difference(
-                    condition=condition,
-                    first=first.name,
-                    second=second.name,
-                    planned=len(pair),
-                    scored=int(np.isfinite(pair).all(axis=1).sum()),
-                    interval=bootstrap(lambda means: means[..., 1] - means[..., 0], pair),
-                    better=metric_of(metric).better,
-                )
-            )
-    return differences
+    return [
+        _difference(values, metric, (first.name, condition), (second.name, condition))
+        for first, second in combinations(runs, 2)
+        for condition in _conditions(first)
+        if condition in _conditions(second)
+    ]
 
 
-def _check(runs: Sequence[FinishedRun], metric: str) -> None:
-    if len(runs) < 2:
-        raise InputError(f"{len(runs)} run to compare, expected two or more")
+def compare_with(
+    runs: Sequence[FinishedRun], against: str, metric: str = "si_sdr_i"
+) -> list[Difference]:
+    """Every condition of every run beside one condition of the first run, such as ``small``.
+
+    So one run is enough to see whether its hints help, and at which delay they cease to.
+
+    Args:
+        runs: one or more, on the same mixtures.
+        against: a condition of the first run.
+        metric: as for :func:`compare`, as are source and errors.
+
+    Raises:
+        InputError: as :func:`compare`, or the first run has no such condition.
+    """
+    _check(runs, metric, at_least=1)
+    if against not in (known := _conditions(runs[0])):
+        raise InputError(f"{runs[0].name}: no condition {against!r}; it has {', '.join(known)}")
+    values = {run.name: _by_mixture(run.scores, metric) for run in runs}
+    first = runs[0].name, against
+    return [
+        _difference(values, metric, first, (run.name, condition))
+        for run in runs
+        for condition in _conditions(run)
+        if (run.name, condition) != first
+    ]
+
+
+def _conditions(run: FinishedRun) -> list[str]:
+    return [item.condition for item in run.summary.conditions if item.condition != MIXTURE]
+
+
+def _difference(
+    values: dict[str, pd.Series], metric: str, first: tuple[str, str], second: tuple[str, str]
+) -> Difference:
+    """Of two runs' (name, condition)."""
+    pair = pd.concat([values[name].loc[condition] for name, condition in (first, second)], axis=1)
+    table = pair.to_numpy(dtype=np.float64)
+    return Difference(
+        condition=second[1],
+        first=first[0],
+        second=second[0],
+        planned=len(table),
+        scored=int(np.isfinite(table).all(axis=1).sum()),
+        interval=bootstrap(lambda means: means[..., 1] - means[..., 0], table),
+        better=metric_of(metric).better,
+        against=None if first[1] == second[1] else first[1],
+    )
+
+
+def _check(runs: Sequence[FinishedRun], metric: str, at_least: int) -> None:
+    if len(runs) < at_least:
+        raise InputError(
+            f"{len(runs)} run to compare, expected two or more; "
+            "to compare the conditions of one run give --against, such as --against small"
+        )
     first = runs[0]
     for run in runs[1:]:
         for what in ("data_sha256", "split"):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from kbbench.cli import main
 from kbbench.errors import InputError
 from kbbench.evaluation import evaluate, prepare, read
-from kbbench.results import FinishedRun, compare
+from kbbench.results import FinishedRun, compare, compare_with
 from kbbench.scenes.dataset import Dataset
 
 Data = Callable[[str], Dataset]
@@ -162,3 +162,44 @@ def test_runs_have_a_page(finished: Callable[[str], Path], tmp_path: Path) -> No
     again = CliRunner().invoke(main, command)
     assert again.exit_code == 2 and "is there already" in again.stderr
     assert page.read_text(encoding="utf-8") == text
+
+
+def test_conditions_of_one_run_beside_one_of_them(finished: Callable[[str], Path]) -> None:
+    run = read(finished("passthrough"))
+    boosts = run.scores["condition"].map({"boosted@0": 0.5, "boosted@6": -0.25}).fillna(0.0)
+    helped = FinishedRun("own", run.summary, run.scores.assign(si_sdr_i=boosts))
+    found = {item.condition: item for item in compare_with([helped], "small")}
+    assert "small" not in found
+    assert "mixture" not in found
+    for condition, by_db, word in (
+        ("boosted@0", 0.5, "better"),
+        ("boosted@6", -0.25, "worse"),
+        ("large", 0.0, "not separable"),
+    ):
+        item = found[condition]
+        assert item.interval is not None
+        assert (item.interval.value, item.word, item.against) == (by_db, word, "small")
+        assert (item.first, item.second, item.scored) == ("own", "own", 3)
+
+
+def test_conditions_of_other_runs_beside_one_of_the_first(finished: Callable[[str], Path]) -> None:
+    run = read(finished("passthrough"))
+    other = shifted(run, "other", 0.75)
+    found = {(item.second, item.condition): item for item in compare_with([run, other], "small")}
+    assert (run.name, "small") not in found
+    item = found["other", "small"]
+    assert item.interval is not None
+    assert item.interval.value == pytest.approx(0.75)
+    assert item.against is None
+    with pytest.raises(InputError, match=r"no condition 'boosted@9'; it has small, .*boosted@6"):
+        compare_with([run], "boosted@9")
+
+
+def test_the_command_takes_one_run_against_a_condition(finished: Callable[[str], Path]) -> None:
+    run = str(finished("passthrough"))
+    result = CliRunner().invoke(main, ["compare", run, "--against", "small"])
+    assert result.exit_code == 0, result.output
+    assert "passthrough (not audited, does not rank), small" in " ".join(result.stdout.split())
+    alone = CliRunner().invoke(main, ["compare", run])
+    assert alone.exit_code == 2
+    assert "expected two or more; to compare the conditions of one run give" in alone.stderr
