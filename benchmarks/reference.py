@@ -1,0 +1,158 @@
+"""The reference triples as docs/reference.md shows them: tables, plots, model cards, curves.
+
+    python benchmarks/reference.py table RUN BASELINE_RUN [--plots docs/reference]
+    python benchmarks/reference.py card NAME
+    python benchmarks/reference.py curves TRAINING --name NAME --out docs/reference
+
+``table`` prints a run of a triple, and of the same one with the matched baseline in the small one's
+place (``NAME-baseline``), as the table of the paper; with ``--plots`` it draws improvement and gap
+closed over delay. ``card`` prints what the weights of a built-in triple say of themselves.
+``curves`` keeps the logs of a training: a small CSV a stage, and a plot of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from kbbench.baselines.shipped import shipped
+from kbbench.baselines.weights import SUFFIX, Card, describe
+from kbbench.evaluation import read
+from kbbench.files import write_text
+from kbbench.report.metrics import digits
+from kbbench.report.plots import gap_svg, improvement_svg
+from kbbench.report.plots.svg import blank, legend, svg_text
+from kbbench.report.quantity import quantity
+from kbbench.report.rows import number, percent
+from kbbench.results import FinishedRun, compare_with
+from kbbench.results.compare import Difference
+
+METRICS = ("si_sdr_i", "pesq_wb", "stoi")
+HEAD = (
+    "condition",
+    "SI-SDRi dB [95 %]",
+    "beside the baseline, dB [95 %]",
+    "PESQ-WB",
+    "STOI",
+    "gap closed",
+    "MACs a chunk",
+    "hints kbit/s",
+)
+CURVE = "si_sdri_db"
+SETTINGS = {
+    "batch_size": "clips a step",
+    "clip_s": "seconds a clip",
+    "learning_rate": "learning rate",
+    "delays_chunks": "delays",
+    "bf16": "bfloat16",
+}
+
+
+def table(run: FinishedRun, baseline: FinishedRun) -> list[str]:
+    """Rows of Markdown: mixture, small, baseline, boosted by delay, large."""
+    beside = {
+        (item.second, item.condition): item for item in compare_with([baseline, run], "small")
+    }
+    rows = []
+    for condition in (item.condition for item in run.summary.conditions):
+        rows.append(row(run, condition, condition, beside.get((run.name, condition))))
+        if condition == "small":
+            rows.append(row(baseline, condition, "matched baseline", None))
+    data = run.summary.data
+    caption = f"{data.recipe} version {data.recipe_version}, {data.mixtures} {data.split} mixtures"
+    return [caption, "", markdown(HEAD), markdown(["---"] * len(HEAD)), *map(markdown, rows)]
+
+
+def row(
+    run: FinishedRun, condition: str, shown: str, difference: Difference | None
+) -> tuple[str, ...]:
+    """The figures of one condition."""
+    summary = run.summary
+    figures = summary.condition(condition).figures
+    part = {"small": "small", "large": "large", "mixture": None}.get(condition, "device")
+    macs = summary.price.macs(part) if part and summary.price else None
+    boosted = condition.startswith("boosted")
+    improvement, *others = (
+        number(figures.get(name), digits(name), interval=name == "si_sdr_i") for name in METRICS
+    )
+    interval = difference and difference.interval
+    return (
+        shown,
+        improvement,
+        f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]" if interval else "",
+        *others,
+        percent(summary.gap_closed[condition]) if boosted else "",
+        "" if macs is None else quantity(macs),
+        f"{summary.triple.hint_kbit_per_s:g}" if boosted else "",
+    )
+
+
+def markdown(cells: Sequence[str]) -> str:
+    """A row."""
+    return f"| {' | '.join(cells)} |"
+
+
+def card(name: str) -> list[str]:
+    """A table of all networks of a built-in triple: what each is, and how it was trained."""
+    _, (smalls, devices, large) = shipped()[name]
+    cards = {file.name.removesuffix(SUFFIX): describe(file) for file in (*smalls, *devices, large)}
+    facts: dict[str, Callable[[Card], str]] = {
+        "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
+        "trained in all": lambda card: card.training.text,
+        "began as": lambda card: card.start.stage if card.start else "random weights",
+        "on": lambda card: "; ".join(card.all_data),
+    }
+    rows = [["parameters", *(f"{count:,}" for _, count in cards.values())]]
+    rows += [[what, *(tell(one) for one, _ in cards.values())] for what, tell in facts.items()]
+    rows += [
+        [shown, *(str(one.settings.get(key, "")) for one, _ in cards.values())]
+        for key, shown in SETTINGS.items()
+    ]
+    return [markdown(["", *cards]), markdown(["---"] * (len(cards) + 1)), *map(markdown, rows)]
+
+
+def curves(training: Path, name: str, out: Path) -> None:
+    """Keep the validations of every stage, and draw them over the clips heard."""
+    canvas, axes = blank("steps", "SI-SDR improvement in validation in dB")
+    for log in sorted(training.glob("*/log.csv")):
+        rows = pd.read_csv(log)
+        validations = rows[rows[CURVE].notna()]
+        kept = validations.drop(columns=["gradient_norm"]).round(4)
+        stage = log.parent.name
+        write_text(out / f"{name}-{stage}.csv", kept.to_csv(index=False))
+        axes.plot(validations["step"], validations[CURVE], marker=".", label=stage)
+    legend(axes)
+    write_text(out / f"{name}-training.svg", svg_text(canvas))
+
+
+def main() -> None:
+    """Do what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = parser.add_subparsers(dest="what", required=True)
+    of_table = what.add_parser("table")
+    of_table.add_argument("run", type=Path)
+    of_table.add_argument("baseline", type=Path)
+    of_table.add_argument("--plots", type=Path)
+    what.add_parser("card").add_argument("name")
+    of_curves = what.add_parser("curves")
+    of_curves.add_argument("training", type=Path)
+    of_curves.add_argument("--name", required=True)
+    of_curves.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    if given.what == "table":
+        run, baseline = read(given.run), read(given.baseline)
+        print("\n".join(table(run, baseline)))
+        if given.plots:
+            write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
+            write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run, baseline]))
+    elif given.what == "card":
+        print("\n".join(card(given.name)))
+    else:
+        curves(given.training, given.name, given.out)
+
+
+if __name__ == "__main__":
+    main()
