@@ -3,7 +3,8 @@
 - ``overhead``: one device in real time; what uplink and downlink take beside the remote's step.
 - ``load``: more and more devices, until the 99th percentile of hint age passes 6 chunks. Devices
   send and receive in real time and compute nothing; they run in this process, on the same cores.
-- ``soak``: one device, with its device part, in real time; the memory of both processes.
+- ``soak``: one device, with its device part, in real time; the memory of both processes. Which
+  triple is for ``--soaked`` to say.
 
 The remote is that of the untrained reference triple (random weights cost what trained ones do), as
 PyTorch runs it (``eager``), or its step as an ONNX file (``onnx``); under load also that of
@@ -237,11 +238,11 @@ def rss_mb(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def soak(folder: Path, minutes: float) -> None:
+def soak(folder: Path, minutes: float, kind: str) -> None:
     """One device, stream after stream; the memory of both processes."""
-    loaded = load_triple(folder / "onnx.py", TASK)
+    loaded = load_triple(folder / f"{kind}.py", TASK)
     found: list[tuple[float, float, float]] = []
-    with serving(loaded.path, Setting("onnx")) as (port, served):
+    with serving(loaded.path, Setting(kind)) as (port, served):
         until, over = time.monotonic() + 60 * minutes, threading.Event()
 
         def sample() -> None:
@@ -258,7 +259,7 @@ def soak(folder: Path, minutes: float) -> None:
                 streams += 1
         over.set()
         watching.join()
-    print(f"{minutes:g} minutes, {streams} streams of 5 s\n")
+    print(f"{kind}: {minutes:g} minutes, {streams} streams of 5 s\n")
     print("| process | MB at first | MB at last | MB an hour | |")
     print("|---|---:|---:|---:|---|")
     table = np.array(found)[len(found) // 5 :]  # until then caches fill
@@ -278,6 +279,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--most", type=int, default=16)
     parser.add_argument("--kinds", nargs="+", default=["eager", "onnx", "wiener"])
+    parser.add_argument("--soaked", default="onnx", choices=["eager", "onnx", "wiener"])
     given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name, prompt_threads():
@@ -288,7 +290,7 @@ def main() -> None:
         if "load" in given.parts:
             load(folder, given.seconds, given.most, given.kinds)
         if "soak" in given.parts:
-            soak(folder, given.minutes)
+            soak(folder, given.minutes, given.soaked)
 
 
 if __name__ == "__main__":
