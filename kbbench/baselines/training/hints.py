@@ -2,12 +2,15 @@
 
 The device then trains without it. One file a mixture, in a folder named by the network's weights
 and the data. Hints of a whole mixture have heard all that came before a clip, as they have when
-they are used. What is there already is kept: a kill costs one mixture.
+they are used. What is there already is kept: a kill costs one mixture. Trainings that begin at once
+share the work, since each goes through what is missing in an order of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +66,22 @@ def heard_scenes(
         tell: called with (mixtures heard, in all).
     """
     what = "hints" if settings.stage in BOOSTINGS else "estimates"
-    folder = out / FOLDER / f"{what}-{_key(data, remote)}"
+    folder = out / FOLDER / f"{what}-{_key(data, remote, settings.bf16)}"
     folder.mkdir(parents=True, exist_ok=True)
     count, place = len(data.train), next(remote.parameters()).device
     missing = [index for index in range(count) if not _file(folder, index).is_file()]
+    random.Random(os.getpid()).shuffle(missing)
     for done, index in enumerate(missing, count - len(missing)):
         if tell is not None:
             tell(done, count)
+        if _file(folder, index).is_file():  # another training was there meanwhile
+            continue
         item = data.train[index]
         enrollment = item.get("enrollment")
-        with torch.inference_mode():
+        with (
+            torch.inference_mode(),
+            torch.autocast(place.type, torch.bfloat16, enabled=settings.bf16),
+        ):
             estimates, hints = remote(
                 item["mixture"][None].to(place),
                 enrollment=None if enrollment is None else enrollment[None].to(place),
@@ -82,8 +91,8 @@ def heard_scenes(
     return HeardScenes(data.train, folder)
 
 
-def _key(data: Data, remote: RemoteGridNet) -> str:
-    digest = hashlib.sha256(f"{data.words} {remote.speaks}".encode())
+def _key(data: Data, remote: RemoteGridNet, bf16: bool) -> str:
+    digest = hashlib.sha256(f"{data.words} {remote.speaks} {bf16}".encode())
     for name, value in sorted(remote.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

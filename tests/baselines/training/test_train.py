@@ -111,6 +111,23 @@ def test_kept_hints_teach_what_the_large_network_does(
     assert (ours - theirs).norm() < 0.01 * moved
 
 
+def test_trainings_at_once_share_the_hearing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut, network, heard = settings("boosted", cache_hints=True), remote(), []
+    listen = RemoteGridNet.forward
+
+    def interrupted(self: RemoteGridNet, mixture: Tensor, **given: Any) -> Any:
+        heard.append(len(mixture))
+        if len(heard) == 1:
+            heard_scenes(DATA, cut, network, tmp_path)  # another training does all of it meanwhile
+        return listen(self, mixture, **given)
+
+    monkeypatch.setattr(RemoteGridNet, "forward", interrupted)
+    heard_scenes(DATA, cut, network, tmp_path)
+    assert len(heard) == 1 + len(DATA.train)
+
+
 def test_a_clip_has_the_hints_of_its_own_chunks(tmp_path: Path) -> None:
     cut = settings("boosted", cache_hints=True, clip_s=0.1)
     scenes = heard_scenes(DATA, cut, remote(), tmp_path)
