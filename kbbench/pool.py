@@ -229,7 +229,7 @@ def _raise_from_cluster(address: str, error: BaseException) -> NoReturn:
 
 def _serve(pipe: Connection) -> None:
     """A process' life: requests to answers, until the other end closes."""
-    _start_worker()
+    start_worker()
     with suppress(EOFError, BrokenPipeError):
         while True:
             pipe.send_bytes(_answer(pipe.recv_bytes()))
@@ -265,7 +265,7 @@ def _no_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """One thread, set before NumPy is loaded: more would compete, and could move the last bit.
 
     Memory of one job serves the next. Interrupts are the parent's to handle, and a worker ends

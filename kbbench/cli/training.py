@@ -62,6 +62,13 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 @click.option("--bf16", is_flag=True, default=None, help="Compute in bfloat16.")
 @click.option("--device", default="cpu", show_default=True, metavar="cpu|cuda")
 @click.option("--workers", type=click.IntRange(0), default=None, help="Processes [all cores].")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="That share each step: GPUs, or parts of the cores.",
+)
 @click.option("--minutes", type=click.FloatRange(0), help="Stop then; the same command carries on.")
 @click.option(
     "--tensorboard", is_flag=True, help="Curves for it beside log.csv; needs kbbench[tensorboard]."
@@ -74,6 +81,7 @@ def train(
     mixtures: int | None,
     device: str,
     workers: int | None,
+    processes: int,
     minutes: float | None,
     tensorboard: bool,
     **settings: Any,
@@ -91,7 +99,8 @@ def train(
             out,
             start=start,
             device=device,
-            workers=cores() if workers is None else workers,
+            workers=cores() // processes if workers is None else workers,
+            processes=processes,
             minutes=minutes,
             tensorboard=tensorboard,
             tell=tell,

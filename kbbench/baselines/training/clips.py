@@ -150,13 +150,46 @@ def open_data(
     return Data(scenes[0], scenes[1], loaded.task, name)
 
 
-def batches(clips: Clips, first_step: int, workers: int) -> Iterator[Item]:
-    """The batches of all steps from one on; the same for any number of workers."""
+@dataclass(frozen=True)
+class Numbers:
+    """Of the clips that one of several processes hears: its part of every step's."""
+
+    steps: range
+    batch: int
+    rank: int
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.share
+
+    def __iter__(self) -> Iterator[int]:
+        for step in self.steps:
+            first = step * self.batch + self.rank * self.share
+            yield from range(first, first + self.share)
+
+    @property
+    def share(self) -> int:
+        """Clips a step of one process."""
+        return self.batch // self.size
+
+
+def batches(
+    clips: Clips, first_step: int, workers: int, rank: int = 0, size: int = 1
+) -> Iterator[Item]:
+    """The batches of all steps from one on; the same for any number of workers.
+
+    Args:
+        clips: of the run.
+        first_step: from 0.
+        workers: processes that read or render; 0 is this one.
+        rank: this process's among those that train together.
+        size: how many they are; it divides the batch size.
+    """
     settings = clips.settings
-    numbers = range(first_step * settings.batch_size, settings.steps * settings.batch_size)
+    numbers = Numbers(range(first_step, settings.steps), settings.batch_size, rank, size)
     loader: DataLoader[Item] = DataLoader(
         clips,
-        settings.batch_size,
+        numbers.share,
         sampler=numbers,
         num_workers=workers,
         worker_init_fn=_one_thread,

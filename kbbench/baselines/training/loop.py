@@ -24,6 +24,7 @@ from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
+from kbbench.baselines.training.team import Team, assembled
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
 from kbbench.baselines.variants import VARIANTS, file_name, variants_of
@@ -45,6 +46,7 @@ def train(
     start: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
+    processes: int = 1,
     minutes: float | None = None,
     tensorboard: bool = False,
     tell: Tell | None = None,
@@ -59,20 +61,28 @@ def train(
         start: weights of the same stage to begin with, in place of random ones; they are part of
             what the run is, and once a step is done the checkpoint alone decides.
         device: cpu, cuda, cuda:1, ...
-        workers: processes that render mixtures; 0 renders between the steps.
+        workers: processes that render mixtures, for each one that trains; 0 renders between steps.
+        processes: that train together, each on its share of every batch: so many CUDA devices, or
+            parts of the cores. How many they are moves the last bits alone.
         minutes: to stop after, with a checkpoint.
         tensorboard: what ``log.csv`` holds goes to TensorBoard's files beside it too.
         tell: called with (steps done, in all).
 
     Raises:
-        InputError: no such device, the large network or the package tensorboard is missing,
+        InputError: no such device, or fewer than processes; they do not divide the batch, or one
+            of them died; the large network or the package tensorboard is missing,
             ``start`` does not fit, or the folder holds a run with other settings or another start.
     """
     writer = summary_writer() if tensorboard else None
-    run = _begin(settings, data, out, start, _device(device))
+    place = _device(device, processes, settings.batch_size)
+    run = _begin(settings, data, out, start, place)
     run.board = Board(writer, run.folder, run.progress) if writer else None
-    with run.board or nullcontext():
-        _learn(run, workers, float("inf") if minutes is None else 60 * minutes, tell)
+    limit_s = float("inf") if minutes is None else 60 * minutes
+    with (
+        run.board or nullcontext(),
+        assembled(processes, place, _help, settings, data, out, start, device, workers) as run.team,
+    ):
+        _learn(run, workers, limit_s, tell)
     begun = run.origins.get("network")
     return Outcome(
         done=run.progress.step == settings.steps or _stale(run),
@@ -83,6 +93,22 @@ def train(
     )
 
 
+def _help(
+    team: Team,
+    settings: Settings,
+    data: Data,
+    out: Path,
+    start: Path | None,
+    device: str,
+    workers: int,
+) -> None:
+    """Another process's part in a training."""
+    place = torch.device(f"cuda:{team.rank}" if device.startswith("cuda") else device)
+    run = _begin(settings, data, out, start, place)
+    run.team = team
+    _learn(run, workers, float("inf"), None)
+
+
 def _learn(run: Run, workers: int, limit_s: float, tell: Tell | None) -> None:
     """Step by step until there is none left, or the time is up."""
     settings, before_s = run.settings, run.progress.seconds
@@ -90,30 +116,40 @@ def _learn(run: Run, workers: int, limit_s: float, tell: Tell | None) -> None:
     scenes = run.data.train
     if settings.cache_hints and run.trainee.remote is not None:
         scenes = heard_scenes(run.data, settings, run.trainee.remote, run.out, tell)
-    clips = batches(Clips(scenes, settings), run.progress.step, workers)
-    while run.progress.step < settings.steps and not _stale(run):
+    clips = batches(
+        Clips(scenes, settings), run.progress.step, workers, run.team.rank, run.team.size
+    )
+    over = False
+    while not over and run.progress.step < settings.steps and not _stale(run):
         batch = to_device(next(clips), run.device)
-        figures = _step(run, batch)
+        figures, over = _step(run, batch, started + limit_s)
         now = time.monotonic()
         run.progress.seconds = before_s + now - started
         _after_step(run, figures)
         if tell is not None:
             tell(run.progress.step, settings.steps)
-        if now - started > limit_s:
-            break
         if now - saved > CHECKPOINT_S:
             _save(run)
             saved = time.monotonic()
     _save(run)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, processes: int, batch_size: int) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"--device {name}: expected cpu, cuda, or cuda:1") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch finds no CUDA device here; give cpu")
+    if batch_size % processes:
+        raise InputError(
+            f"--processes {processes}: they do not divide a batch of {batch_size} clips; "
+            "give a number that does, or another --batch-size"
+        )
+    if processes > 1 and device.index is not None:
+        raise InputError(f"--device {name}: one device, for {processes} processes; give cuda")
+    if device.type == "cuda" and processes > (there := torch.cuda.device_count()):
+        raise InputError(f"--processes {processes}: one a CUDA device, and there are {there}")
     return device
 
 
@@ -147,8 +183,12 @@ def _large(path: Path, stage: str) -> RemoteGridNet:
     return load_remote(path, "features")
 
 
-def _step(run: Run, batch: Item) -> dict[str, float]:
-    """One step of the optimizer; a gradient that is not finite changes nothing, and counts."""
+def _step(run: Run, batch: Item, until_s: float) -> tuple[dict[str, float], bool]:
+    """One step of the optimizer; a gradient that is not finite changes nothing, and counts.
+
+    Returns:
+        figures for the log, and whether the time is over for any process of the team.
+    """
     rate = run.settings.rate(run.progress.step)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
@@ -156,13 +196,16 @@ def _step(run: Run, batch: Item) -> dict[str, float]:
     with _autocast(run):
         loss = run.trainee.loss(batch)
     torch.autograd.backward(loss)
+    told = (float(loss.detach()), float(time.monotonic() > until_s))
+    loss_db, late = run.team.average(run.trainee.trained(), told)
     norm = torch.nn.utils.clip_grad_norm_(run.trainee.trained(), run.settings.clip_norm)
     if torch.isfinite(norm):
         run.optimizer.step()
     else:
         run.progress.skipped += 1
     run.progress.step += 1
-    return {"loss_db": float(loss.detach()), "gradient_norm": float(norm), "learning_rate": rate}
+    figures = {"loss_db": loss_db, "gradient_norm": float(norm), "learning_rate": rate}
+    return figures, late > 0
 
 
 def _after_step(run: Run, figures: dict[str, float]) -> None:
@@ -172,7 +215,7 @@ def _after_step(run: Run, figures: dict[str, float]) -> None:
     validated: dict[str, float] = {}
     if step % settings.validate_every == 0 or last:
         with _autocast(run):
-            validated = validate(run.trainee, run.data.validation, run.device)
+            validated = validate(run.trainee, run.data.validation, run.device, run.team)
         _keep_best(run, validated["si_sdri_db"])
     if validated or step % settings.log_every == 0:
         seconds = round(run.progress.seconds, 1)
@@ -193,6 +236,8 @@ def _keep_best(run: Run, score_db: float) -> None:
         run.progress.step,
         0,
     )
+    if not run.team.leads:
+        return
     names = {
         "network": run.weights.name,
         "remote": weights_name(run.settings.stage, run.settings.only_delay, remote=True),
@@ -222,6 +267,8 @@ def _stale(run: Run) -> bool:
 
 
 def _save(run: Run) -> None:
+    if not run.team.leads:
+        return
     write_checkpoint(run.folder, run.identity, run.progress, run.trainee, run.optimizer)
     write_text(run.folder / "log.csv", pd.DataFrame(run.progress.rows).to_csv(index=False))
     if run.board is not None:

@@ -13,6 +13,7 @@ from kbbench.baselines.training.checkpoint import Identity, Progress
 from kbbench.baselines.training.clips import Data
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin
+from kbbench.baselines.training.team import Team
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import Trained
 
@@ -68,6 +69,7 @@ class Run:
     origins: dict[str, Origin]
     progress: Progress = field(default_factory=Progress)
     board: Board | None = None
+    team: Team = field(default_factory=Team)
 
     @property
     def settings(self) -> Settings:

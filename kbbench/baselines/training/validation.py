@@ -8,14 +8,19 @@ from torch import Tensor
 from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.training.clips import Item, Scenes
 from kbbench.baselines.training.loss import si_sdr_improvement
+from kbbench.baselines.training.team import Team
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.channel import fixed
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
 
 
-def validate(trainee: Trainee, scenes: Scenes, device: torch.device) -> dict[str, float]:
+def validate(
+    trainee: Trainee, scenes: Scenes, device: torch.device, team: Team
+) -> dict[str, float]:
     """Mean SI-SDR improvement in dB over the first validation mixtures, whole, one at a time.
+
+    Each process of a team takes its share of them.
 
     Returns:
         by column of the log: ``si_sdri_db``; with hints, ``si_sdri_db@d`` for each delay, and
@@ -27,7 +32,7 @@ def validate(trainee: Trainee, scenes: Scenes, device: torch.device) -> dict[str
     count = min(settings.validation_mixtures, len(scenes))
     trainee.eval()
     with torch.inference_mode():
-        for number in range(count):
+        for number in range(team.rank, count, team.size):
             batch = to_device(_one(scenes[number]), device)
             told = trainee.listen(batch)
             for delay in delays:
@@ -37,7 +42,8 @@ def validate(trainee: Trainee, scenes: Scenes, device: torch.device) -> dict[str
                 gain = si_sdr_improvement(estimates, batch["references"], batch["mixture"])
                 sums[delay] += float(gain[0])
     trainee.train()
-    means = {delay: total / count for delay, total in sums.items()}
+    totals = team.total(list(sums.values()), device)
+    means = {delay: total / count for delay, total in zip(delays, totals, strict=True)}
     overall = sum(means.values()) / len(means)
     if settings.stage not in BOOSTINGS:
         return {"si_sdri_db": overall}
