@@ -13,12 +13,14 @@ closed over delay. ``card`` prints what the weights of a built-in triple say of 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from kbbench.baselines.shipped import shipped
+from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.weights import SUFFIX, Card, describe
 from kbbench.evaluation import read
 from kbbench.files import write_text
@@ -46,7 +48,6 @@ SETTINGS = {
     "batch_size": "clips a step",
     "clip_s": "seconds a clip",
     "learning_rate": "learning rate",
-    "delays_chunks": "delays",
     "bf16": "bfloat16",
 }
 
@@ -103,7 +104,8 @@ def card(name: str) -> list[str]:
         "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
         "trained in all": lambda card: card.training.text,
         "began as": lambda card: card.start.stage if card.start else "random weights",
-        "on": lambda card: "; ".join(card.all_data),
+        "on": lambda card: re.sub("([0-9a-f]{8})[0-9a-f]{56}", r"\1", "; ".join(card.all_data)),
+        "delays": lambda card: delays(card),
     }
     rows = [["parameters", *(f"{count:,}" for _, count in cards.values())]]
     rows += [[what, *(tell(one) for one, _ in cards.values())] for what, tell in facts.items()]
@@ -112,6 +114,11 @@ def card(name: str) -> list[str]:
         for key, shown in SETTINGS.items()
     ]
     return [markdown(["", *cards]), markdown(["---"] * (len(cards) + 1)), *map(markdown, rows)]
+
+
+def delays(card: Card) -> str:
+    """Of the hints that it was trained with."""
+    return str(card.settings.get("delays_chunks")) if card.stage in BOOSTINGS else ""
 
 
 def curves(training: Path, name: str, out: Path) -> None:
