@@ -16,7 +16,7 @@ from kbbench.baselines.config import small as small_config
 from kbbench.baselines.ensemble import Ensemble
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS, ENSEMBLE, Stage, weights_name
-from kbbench.baselines.weights import load_device, load_remote
+from kbbench.baselines.weights import SUFFIX, load_device, load_remote
 from kbbench.errors import InputError
 from kbbench.models.contract import TASKS, Boosted, Task, Triple
 
@@ -77,7 +77,8 @@ def trained(
 
     device = Ensemble(*map(alone, ENSEMBLE)) if small == "ensemble" else alone(small)
     name = NAMES[boosting] + ("" if small == "small" else f" ({small})")
-    return Triple(name, known, device, large, boosted)
+    own = any(folder.glob(f"{boosting}@*{SUFFIX}"))
+    return Triple(name, known, device, large, boosted if own else trained_for(None))
 
 
 def untrained(task: str, boosting: str = "boosted", compression: int = 4, seed: int = 0) -> Triple:
