@@ -72,10 +72,10 @@ def test_a_kill_leaves_no_point_out_and_none_twice(
     reader, step = accumulator(str(cut / "small")), loop._step
     assert len(shown(reader)["loss_db"]) == 1
 
-    def killed(state: Any, batch: Any) -> dict[str, float]:
+    def killed(state: Any, batch: Any, until_s: float) -> tuple[dict[str, float], bool]:
         if state.progress.step == 3:
             raise KeyboardInterrupt
-        return step(state, batch)
+        return step(state, batch, until_s)
 
     monkeypatch.setattr(loop, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
