@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
     given = parser.parse_args(arguments)
     folders = lay_out(given.recordings, given.work)
-    recipe = write_recipe("enhancement", "one-hash", SPLITS, folders, given.work)
+    recipe = write_recipe("enhancement", "one-hash", SPLITS, given.recordings, folders, given.work)
     make = Maker(recipe, folders)
     says = make.says(given.work / "not-made")
     print(f"{sum(SPLITS.values())} mixtures, {cores()} cores; --dry-run: {says}")

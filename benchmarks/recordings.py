@@ -7,25 +7,30 @@ for scoring only are in the test split alone.
 
 links them below --work, writes the recipe `reference-separation.toml` there, and prints the
 `--corpus` options that go with it. For target speech, utterances of talkers who have one alone are
-cut in two, so that enrollment and mixture share no sound.
+cut in two, so that enrollment and mixture share no sound. `--speeds 90 110`: training has each of
+its talkers at these speeds too, in percent, as talkers of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import soundfile as sf
+import soxr
 
 from kbbench.resources import recipes_folder
 from kbbench.scenes.recipe import load_recipe
 
 SPLITS = {"train": 4000, "validation": 50, "test": 100}
 """Mixtures of a recipe to train on."""
+LEARNT = "librispeech_train-clean-100"
 VALIDATION_TALKERS = 27
 HALF_S = 5.0
+OWN_SPEED = 100
+"""Percent; as it was recorded."""
 HEADS = (("003", "008", "010", "011"), ("012", "015"), ("027", "165"))
 VOICES = ("p225", "p226", "p227")
 NOISES = tuple(
@@ -38,7 +43,9 @@ NOISES = tuple(
 )
 
 
-def lay_out(recordings: Path, work: Path, in_two: bool = False) -> dict[str, Path]:
+def lay_out(
+    recordings: Path, work: Path, in_two: bool = False, speeds: Sequence[int] = ()
+) -> dict[str, Path]:
     """Link the recordings as their corpora lie, and say where each is.
 
     Args:
@@ -46,19 +53,15 @@ def lay_out(recordings: Path, work: Path, in_two: bool = False) -> dict[str, Pat
         work: where the corpora are to lie.
         in_two: a talker's only utterance is cut into two of ``HALF_S`` or more; talkers of less
             are left out.
+        speeds: in percent; talkers of training are there at these too.
     """
     corpora = work / "corpora"
     speech = recordings / "speech"
-    for subset in ("train-clean-100", "test-other"):
-        for folder in sorted((speech / f"librispeech_{subset}").iterdir()):
-            files = sorted(folder.iterdir())
-            for file in files:
-                talker, chapter, _ = file.stem.split("-")
-                path = corpora / "librispeech" / subset / talker / chapter / file.name
-                if in_two and len(files) == 1:
-                    cut_in_two(path, file)
-                else:
-                    link(path, file)
+    for number, folder in enumerate(sorted((speech / LEARNT).iterdir())):
+        for speed in (OWN_SPEED, *(speeds if number >= VALIDATION_TALKERS else ())):
+            lay_out_talker(folder, corpora / "librispeech" / "train-clean-100", in_two, speed)
+    for folder in sorted((speech / "librispeech_test-other").iterdir()):
+        lay_out_talker(folder, corpora / "librispeech" / "test-other", in_two, OWN_SPEED)
     for file in sorted((speech / "vctk").glob("*/*")):
         link(corpora / "vctk" / "wav48" / file.parent.name / file.name, file)
     for file in sorted((recordings / "noise").glob("*/*")):
@@ -70,6 +73,30 @@ def lay_out(recordings: Path, work: Path, in_two: bool = False) -> dict[str, Pat
     return {name: corpora / name for name in ("librispeech", "vctk", "folder", "cipic")}
 
 
+def lay_out_talker(folder: Path, subset: Path, in_two: bool, speed: int) -> None:
+    """Utterances of one talker, at a speed that is part of the talker's number: 90026 is 26."""
+    files = sorted(folder.iterdir())
+    for file in files:
+        talker, chapter, number = file.stem.split("-")
+        if speed == OWN_SPEED and not (in_two and len(files) == 1):
+            link(subset / talker / chapter / file.name, file)
+            continue
+        if speed != OWN_SPEED:
+            talker = f"{speed}{talker:0>4}"
+        samples, rate = sf.read(file, dtype="float32")
+        samples = soxr.resample(samples, speed, OWN_SPEED)
+        parts = {number: samples}
+        if in_two and len(files) == 1:
+            middle = len(samples) // 2
+            if middle < HALF_S * rate:
+                return
+            parts = {"0000": samples[:middle], "0001": samples[middle:]}
+        for name, part in parts.items():
+            path = subset / talker / chapter / f"{talker}-{chapter}-{name}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sf.write(path, part, rate)
+
+
 def link(path: Path, target: Path) -> None:
     """A link to a file, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,26 +104,21 @@ def link(path: Path, target: Path) -> None:
     path.symlink_to(target.resolve())
 
 
-def cut_in_two(path: Path, source: Path) -> None:
-    """Write both halves of an utterance as two, where they are long enough."""
-    samples, rate = sf.read(source, dtype="float32")
-    middle = len(samples) // 2
-    if middle < HALF_S * rate:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for number, part in enumerate((samples[:middle], samples[middle:])):
-        name = f"{path.stem.rpartition('-')[0]}-{number:04d}.flac"
-        sf.write(path.with_name(name), part, rate)
-
-
 def write_recipe(
-    task: str, name: str, splits: Mapping[str, int], folders: Mapping[str, Path], work: Path
+    task: str,
+    name: str,
+    splits: Mapping[str, int],
+    recordings: Path,
+    folders: Mapping[str, Path],
+    work: Path,
 ) -> Path:
     """Recipe ``mini-TASK`` with those corpora instead of the embedded one."""
     text = (recipes_folder() / f"mini-{task}.toml").read_text(encoding="utf-8")
     train = sorted(folder.name for folder in (folders["librispeech"] / "train-clean-100").iterdir())
+    first = sorted(folder.name for folder in (recordings / "speech" / LEARNT).iterdir())
+    validation = [name for name in train if name in first[:VALIDATION_TALKERS]]
     test = sorted(folder.name for folder in (folders["librispeech"] / "test-other").iterdir())
-    talkers = (train[VALIDATION_TALKERS:], train[:VALIDATION_TALKERS], test)
+    talkers = ([name for name in train if name not in validation], validation, test)
     everyone = {
         "speech": ("librispeech", talkers),
         "babble": ("vctk", tuple((voice,) for voice in VOICES)),
@@ -126,12 +148,13 @@ def main() -> None:
     parser.add_argument("task", choices=["separation", "enhancement", "target-speech"])
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
+    parser.add_argument("--train", type=int, default=SPLITS["train"], metavar="MIXTURES")
     arguments = parser.parse_args()
-    in_two = arguments.task == "target-speech"
-    folders = lay_out(arguments.recordings, arguments.work, in_two)
-    recipe = write_recipe(
-        arguments.task, f"reference-{arguments.task}", SPLITS, folders, arguments.work
-    )
+    task, recordings, work = arguments.task, arguments.recordings, arguments.work
+    folders = lay_out(recordings, work, task == "target-speech", arguments.speeds)
+    splits = {**SPLITS, "train": arguments.train}
+    recipe = write_recipe(task, f"reference-{task}", splits, recordings, folders, work)
     used = {source.corpus for source in load_recipe(str(recipe)).corpora.parts().values()}
     print(recipe, *(f"--corpus {name}={folders[name]}" for name in sorted(used)))
 

@@ -1,11 +1,12 @@
 """A whole run beside its two floors, models alone and metrics alone, on the same processes.
 
-    python benchmarks/whole_run.py [MODEL ...] [--mixtures 12] [--workers 2]
+    python benchmarks/whole_run.py [MODEL ...] [--mixtures 12] [--workers 2] [--device cuda]
 
 MODEL is a file as `kbbench evaluate` takes it; `baselines` stands for the networks of
 ``kbbench.baselines`` with random weights. Everybody works on the test mixtures of 5 s of a small
-`mini-enhancement`, seven delays and controls. Times leave out audit and cost; processes have begun
-and loaded what they need before the clock does.
+`mini-enhancement`, or of `--data`, seven delays and controls. Times leave out audit
+and cost; processes have begun and loaded what they need before the clock does. Models on a CPU take
+as many processes as metrics do; on another device, this one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from kbbench.evaluation.elsewhere import BatchJob, Order, opened
 from kbbench.pool import cores, process_map
 from kbbench.resources import recipes_folder
 from kbbench.results import ScoringJob, score_mixture
-from kbbench.runner import Runner
+from kbbench.runner import Runner, find_device
 from kbbench.scenes.make import make_dataset
 from kbbench.scenes.recipe import load_recipe
 from kbbench.units import OFFICIAL_DELAYS
@@ -78,10 +79,15 @@ def measure(run: Run, workers: int) -> tuple[float, float, float]:
     orders = [
         BatchJob(run.mixtures[b[0]].id, order, tuple(b), frozenset(b), nothing) for b in batches
     ]
-    models_s = timed(only_models, orders, workers)
-    runner = Runner(run.loaded)
+    if run.device == "cpu":
+        models_s = timed(only_models, orders, workers)
     torch.set_num_threads(1)
-    outputs = (Outputs.of(run, runner, batch) for batch in batches)
+    runner = Runner(run.loaded, find_device(run.device))
+    Outputs.of(run, runner, batches[0])
+    started = time.perf_counter()
+    outputs = [Outputs.of(run, runner, batch) for batch in batches]
+    if run.device != "cpu":
+        models_s = time.perf_counter() - started
     jobs = [made.job(index) for made in outputs for index in made.indices]
     metrics_s = timed(only_metrics, jobs, workers)
     ends: list[float] = []
@@ -98,27 +104,34 @@ def measure(run: Run, workers: int) -> tuple[float, float, float]:
     return models_s, metrics_s, whole_s
 
 
+def mixtures(folder: Path, count: int, workers: int) -> Path:
+    """A dataset of so many test mixtures."""
+    recipe = load_recipe("mini-enhancement")
+    counts = {"train": 1, "validation": 1, "test": count}
+    recipe = recipe.model_copy(update={"splits": recipe.splits.model_copy(update=counts)})
+    return make_dataset(recipe, folder, workers).folder
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=["wiener", "baselines"])
     parser.add_argument("--mixtures", type=int, default=12)
     parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data", type=Path, help="a dataset folder with mixtures of 5 s")
     given = parser.parse_args()
     print("| triple | models alone s | metrics alone s | whole run s | over the slower floor |")
     print("|---|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
-        recipe = load_recipe("mini-enhancement")
-        counts = {"train": 1, "validation": 1, "test": given.mixtures}
-        recipe = recipe.model_copy(update={"splits": recipe.splits.model_copy(update=counts)})
-        data = make_dataset(recipe, Path(folder) / "data", given.workers)
+        data = given.data or mixtures(Path(folder) / "data", given.mixtures, given.workers)
         for name in given.models:
             model = recipes_folder() / "models" / f"{name}.py"
             if name == "baselines":
                 model = Path(folder) / "baselines.py"
                 model.write_text(BASELINES, encoding="utf-8")
             model = model if model.is_file() else Path(name)
-            run = prepare(model, data.folder, "test", OFFICIAL_DELAYS, audited=False)
+            run = prepare(model, data, "test", OFFICIAL_DELAYS, audited=False, device=given.device)
             models_s, metrics_s, whole_s = measure(run, given.workers)
             ratio = whole_s / max(models_s, metrics_s)
             print(

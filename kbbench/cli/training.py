@@ -69,6 +69,11 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
     show_default=True,
     help="That share each step: GPUs, or parts of the cores.",
 )
+@click.option(
+    "--decoded",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the mixtures as plain samples here, 1 MB each: a GPU does not wait for FLAC.",
+)
 @click.option("--minutes", type=click.FloatRange(0), help="Stop then; the same command carries on.")
 @click.option(
     "--tensorboard", is_flag=True, help="Curves for it beside log.csv; needs kbbench[tensorboard]."
@@ -82,16 +87,20 @@ def train(
     device: str,
     workers: int | None,
     processes: int,
+    decoded: Path | None,
     minutes: float | None,
     tensorboard: bool,
     **settings: Any,
 ) -> None:
     """Train a reference network on RECIPE: a recipe, rendered as it goes, or a dataset folder."""
-    from kbbench.baselines.training import Settings, open_data, train
+    from kbbench.baselines.training import Settings, decoded_in, open_data, train
     from kbbench.pool import cores
 
     given = {name: value for name, value in settings.items() if value is not None}
     data = open_data(recipe, folders, mixtures)
+    if decoded is not None:
+        with progress("mixtures decoded") as tell:
+            data = decoded_in(decoded, data, tell)
     with progress(f"steps of {settings['stage']}") as tell:
         outcome = train(
             Settings.of(**given),

@@ -1,28 +1,23 @@
 """What a frozen large network makes of each mixture, computed once and kept.
 
-The device then trains without it. One file a mixture, in a folder named by the network's weights
-and the data. Hints of a whole mixture have heard all that came before a clip, as they have when
-they are used. What is there already is kept: a kill costs one mixture. Trainings that begin at once
-share the work, since each goes through what is missing in an order of its own.
+The device then trains without it. Hints of a whole mixture have heard all that came before a clip,
+as they have when they are used.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
 
 from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.training.clips import HEARD, Data, Item, Scenes
+from kbbench.baselines.training.kept import Tensors, keep, load_kept
 from kbbench.baselines.training.settings import Settings
-from kbbench.files import write_bytes
 from kbbench.models.contract import Triple
 
 FOLDER = "hints"
@@ -46,7 +41,7 @@ class HeardScenes:
         return len(self.scenes)
 
     def __getitem__(self, index: int) -> Item:
-        return {**self.scenes[index], **load_file(_file(self.folder, index))}
+        return {**self.scenes[index], **load_kept(self.folder, index)}
 
 
 def heard_scenes(
@@ -67,15 +62,9 @@ def heard_scenes(
     """
     what = "hints" if settings.stage in BOOSTINGS else "estimates"
     folder = out / FOLDER / f"{what}-{_key(data, remote, settings.bf16)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    count, place = len(data.train), next(remote.parameters()).device
-    missing = [index for index in range(count) if not _file(folder, index).is_file()]
-    random.Random(os.getpid()).shuffle(missing)
-    for done, index in enumerate(missing, count - len(missing)):
-        if tell is not None:
-            tell(done, count)
-        if _file(folder, index).is_file():  # another training was there meanwhile
-            continue
+    place = next(remote.parameters()).device
+
+    def make(index: int) -> Tensors:
         item = data.train[index]
         enrollment = item.get("enrollment")
         with (
@@ -87,7 +76,9 @@ def heard_scenes(
                 enrollment=None if enrollment is None else enrollment[None].to(place),
             )
         kept = hints[0].to(Triple.hint_dtype) if what == "hints" else estimates[0]
-        write_bytes(_file(folder, index), save({HEARD + what: kept.cpu().contiguous()}))
+        return {HEARD + what: kept.cpu().contiguous()}
+
+    keep(folder, len(data.train), make, tell)
     return HeardScenes(data.train, folder)
 
 
@@ -96,7 +87,3 @@ def _key(data: Data, remote: RemoteGridNet, bf16: bool) -> str:
     for name, value in sorted(remote.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _file(folder: Path, index: int) -> Path:
-    return folder / f"{index:06d}.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.training.clips import Item, Scenes
@@ -14,11 +15,14 @@ from kbbench.channel import fixed
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
 
+BATCH = 8
+"""Mixtures that a network hears at once."""
+
 
 def validate(
     trainee: Trainee, scenes: Scenes, device: torch.device, team: Team
 ) -> dict[str, float]:
-    """Mean SI-SDR improvement in dB over the first validation mixtures, whole, one at a time.
+    """Mean SI-SDR improvement in dB over the first validation mixtures, whole.
 
     Each process of a team takes its share of them.
 
@@ -32,15 +36,17 @@ def validate(
     count = min(settings.validation_mixtures, len(scenes))
     trainee.eval()
     with torch.inference_mode():
-        for number in range(team.rank, count, team.size):
-            batch = to_device(_one(scenes[number]), device)
+        mine = range(team.rank, count, team.size)
+        for first in range(0, len(mine), BATCH):
+            items = [scenes[number] for number in mine[first : first + BATCH]]
+            batch = to_device(default_collate(items), device)
             told = trainee.listen(batch)
+            steps = chunk_count(batch["mixture"].shape[-1])
             for delay in delays:
-                steps = chunk_count(batch["mixture"].shape[-1])
-                seen = torch.from_numpy(fixed(delay).seen(steps, Stream("validation")))[None]
-                estimates = trainee.estimate(batch, seen, told)
-                gain = si_sdr_improvement(estimates, batch["references"], batch["mixture"])
-                sums[delay] += float(gain[0])
+                seen = torch.from_numpy(fixed(delay).seen(steps, Stream("validation")))
+                estimates = trainee.estimate(batch, seen.expand(len(items), -1), told)
+                gains = si_sdr_improvement(estimates, batch["references"], batch["mixture"])
+                sums[delay] += float(gains.sum())
     trainee.train()
     totals = team.total(list(sums.values()), device)
     means = {delay: total / count for delay, total in zip(delays, totals, strict=True)}
@@ -56,8 +62,3 @@ def to_device(batch: Item, device: torch.device) -> Item:
         name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
         for name, value in batch.items()
     }
-
-
-def _one(item: Item) -> Item:
-    """A batch of one."""
-    return {n: value[None] if isinstance(value, Tensor) else value for n, value in item.items()}
