@@ -33,7 +33,7 @@ FIRST = 0.64
 """Share of the time that goes to the first link of each chain."""
 STEADY = 0.72
 """Share of a link's time at a steady rate."""
-SAFE = 0.9
+SAFE = 0.87
 """Of the steps that fit, so many are planned."""
 FOREVER = 1_000_000
 """Steps of a run that time ends: its rate is steady."""
@@ -52,12 +52,18 @@ def chain(given: argparse.Namespace) -> None:
     first = given.began + FIRST * 60 * given.minutes
     ends = (first, given.began + 60 * given.minutes)
     starts = dict(start.split(SEPARATOR) for start in given.starts)
-    begin = Path(starts[task]) / weights_name("large") if task in starts else None
+    known = {}
+    if task in starts:
+        known["large"] = Path(starts[task]) / weights_name("large")
     for number, (stage, end) in enumerate(zip(stages, ends, strict=True)):
         if stage == "boosted":
-            begin = wait_for(out / weights_name("small"))
-        elif number or stage != "large":
-            begin = out / weights_name(stage) if number else None
+            known[stage] = await_file(out / weights_name("small"), end)
+        elif number:
+            known[stage] = out / weights_name(stage)
+        begin = known.get(stage)
+        if begin is not None and not begin.is_file():
+            print(f"{task}: {begin} is not there, so nothing was left to {stage}", flush=True)
+            return
         link(given, out, f"{number + 1}-{stage}", stage, data, begin, end)
 
 
@@ -138,10 +144,10 @@ def pace(run: Outcome) -> float:
     return float(steps / (later[-1]["seconds"] - later[0]["seconds"]))
 
 
-def wait_for(path: Path) -> Path:
-    """A file that another chain writes."""
-    while not path.is_file():
-        time.sleep(1)
+def await_file(path: Path, until: float) -> Path:
+    """Wait for what another chain writes, at most until a time."""
+    while not path.is_file() and time.time() < until:
+        time.sleep(0.5)
     return path
 
 
