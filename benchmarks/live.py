@@ -6,9 +6,9 @@
 - ``soak``: one device, with its device part, in real time; the memory of both processes. Which
   triple is for ``--soaked`` to say.
 
-The remote is that of the untrained reference triple (random weights cost what trained ones do), as
-PyTorch runs it (``eager``), or its step as an ONNX file (``onnx``); under load also that of
-``recipes/models/wiener.py``, which computes next to nothing, so that the server itself is seen.
+The remote is that of the built-in ``separation-kb``, as PyTorch runs it (``eager``), or its step as
+an ONNX file (``onnx``); under load also that of ``recipes/models/wiener.py``, which computes next
+to nothing, so that the server itself is seen.
 
     python benchmarks/live.py overhead load soak [--minutes 60] [--seconds 5] [--most 16]
         [--kinds eager onnx wiener]
@@ -36,7 +36,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kbbench.baselines.triples import untrained
 from kbbench.live import wire
 from kbbench.live.clock import Offset, RealClock, prompt_threads
 from kbbench.live.connection import Offer, Target, connect, greet
@@ -45,32 +44,37 @@ from kbbench.live.handshake import Identity
 from kbbench.live.link import Link
 from kbbench.live.samples import CODINGS
 from kbbench.models import Boosted, export_step
+from kbbench.models.contract import Task
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.resources import recipes_folder
 from kbbench.units import CHUNK, HEADLINE_DELAY, LOOKAHEAD, milliseconds
 
-TASK = "enhancement"
+NAME = "separation-kb"
 CHUNK_S = milliseconds(1) / 1000
 WARM_UP = 60
 """Chunks of each device that do not count."""
 TRIES = 2
 """Of each number of devices; the better one counts, since others may use the machine."""
-EAGER = """
-from kbbench.baselines.triples import untrained
+EAGER = f"""
+from kbbench.baselines.shipped.names import FOLDER
+from kbbench.baselines.triples import trained
 
 def triple():
-    return untrained("enhancement")
+    return trained(FOLDER / "{NAME}", "separation", "boosted")
 """
-ONNX = """
-from kbbench.baselines.triples import untrained
+ONNX = (
+    EAGER.replace("triple()", "native()")
+    + """
 from kbbench.models import Boosted, Triple, steps
 
 def triple():
-    native = untrained("enhancement")
+    own = native()
     large = steps("large.onnx")
-    boosted = Boosted(native.boosted.device, large)
-    return Triple("TF-GridNet, its remote in ONNX", "enhancement", native.small, large, boosted)
+    boosted = Boosted(own.boosted.device, large)
+    return Triple("TF-GridNet, its remote in ONNX", own.task, own.small, large, boosted)
 """
+)
+TASKS: dict[str, Task] = {"eager": "separation", "onnx": "separation", "wiener": "enhancement"}
 FLAT_MB, FLAT_SHARE = 1.0, 0.005
 """Memory is flat where the median of its last third is no more above that of the first."""
 
@@ -93,7 +97,8 @@ def write_models(folder: Path) -> None:
     (folder / "wiener.py").write_text(wiener.read_text(encoding="utf-8"))
     (folder / "eager.py").write_text(EAGER)
     (folder / "onnx.py").write_text(ONNX)
-    export_step(untrained(TASK).large, folder / "large.onnx")
+    eager = load_triple(folder / "eager.py", TASKS["eager"])
+    export_step(eager.triple.large, folder / "large.onnx")
 
 
 @contextmanager
@@ -134,7 +139,7 @@ def overhead(folder: Path, seconds: float) -> None:
     print("| remote | step ms | uplink ms | downlink ms | waits ms | whole way ms | age chunks |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for kind in ("eager", "onnx"):
-        loaded = load_triple(folder / f"{kind}.py", TASK)
+        loaded = load_triple(folder / f"{kind}.py", TASKS[kind])
         with serving(loaded.path, Setting(kind)) as (port, _), link_to(port, loaded) as link:
             times, seen = lived(loaded, link, seconds)
         whole = times["arrived_ms"] - times["sent_ms"]
@@ -213,7 +218,7 @@ def load(folder: Path, seconds: float, most: int, kinds: list[str]) -> None:
         Setting("wiener"),
     ]
     for setting in (item for item in settings if item.kind in kinds):
-        loaded = load_triple(folder / f"{setting.kind}.py", TASK)
+        loaded = load_triple(folder / f"{setting.kind}.py", TASKS[setting.kind])
         offer = Offer(Identity.of(loaded, HEADLINE_DELAY), 2, "pcm16")
         held, there, after = 0, "–", ""
         with serving(loaded.path, setting) as (port, _):
@@ -240,7 +245,7 @@ def rss_mb(process: int) -> float:
 
 def soak(folder: Path, minutes: float, kind: str) -> None:
     """One device, stream after stream; the memory of both processes."""
-    loaded = load_triple(folder / f"{kind}.py", TASK)
+    loaded = load_triple(folder / f"{kind}.py", TASKS[kind])
     found: list[tuple[float, float, float]] = []
     with serving(loaded.path, Setting(kind)) as (port, served):
         until, over = time.monotonic() + 60 * minutes, threading.Event()

@@ -28,6 +28,9 @@ COMPRESSIONS = (1, 2, 4)
 UNBOOSTED: dict[str, object] = {"boosting": "none", "hint_features": 0}
 """What differs in the shape of a device without hints."""
 
+TASK_SHAPE = ("sources", "enrolled")
+"""What the task alone decides of a network's shape."""
+
 
 class GridNetConfig(BaseModel):
     """All that a network's shape depends on.

@@ -146,6 +146,19 @@ class GridNet(nn.Module):
         for merge in self.merges:
             _neutral(merge)
 
+    def adapt_from(self, other: GridNet) -> None:
+        """Take over what a network for another task has too; all else stays as it is.
+
+        Of the outputs for several sources those for the first ones are taken.
+        """
+        own = self.state_dict()  # the parameters themselves, by name
+        for name, lent in other.state_dict().items():
+            if name in own:
+                both = tuple(
+                    slice(min(a, b)) for a, b in zip(own[name].shape, lent.shape, strict=True)
+                )
+                own[name][both] = lent[both]
+
     def step(
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
     ) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from kbbench.audit.compare import OTHER_SHAPE
-from kbbench.baselines.triples import untrained
+from kbbench.baselines.shipped.names import find_model
 from kbbench.channel import NO_HINT, fixed
 from kbbench.errors import InputError, ModelError
 from kbbench.live.clock import RealClock, prompt_threads
@@ -27,7 +27,6 @@ from tests.live.running import (
     DELAY,
     link_to,
     lives,
-    loaded,
     noise,
     replay,
     serving,
@@ -102,13 +101,22 @@ def test_target_speech_takes_its_enrollment_along() -> None:
     assert (lived.seen != NO_HINT).any()
 
 
-@pytest.mark.parametrize("kind", ["reference", "wiener"])
-def test_large_triples_over_a_shaped_link(kind: str) -> None:
-    """The untrained reference networks, and one whose state is no tree of tensors."""
-    if kind == "wiener":
-        triple = load_triple(recipes_folder() / "models" / "wiener.py", "enhancement")
-    else:
-        triple = loaded(untrained("enhancement"))
+@pytest.mark.parametrize("network", [None, SHAPED], ids=["loopback", "shaped"])
+@pytest.mark.parametrize("transport", ["websocket", "udp"])
+def test_the_trained_reference_triple(network: Any, transport: str) -> None:
+    triple = load_triple(find_model(Path("separation-kb")), "separation")
+    mixture = noise(24)
+    with (
+        serving(triple) as running,
+        link_to(running.port, triple, transport=transport, network=network) as link,
+    ):
+        lived = lives(link, triple, mixture)
+    assert same(lived, replay(triple, mixture, lived))
+    assert (lived.seen != NO_HINT).any()
+
+
+def test_a_state_that_is_no_tree_of_tensors() -> None:
+    triple = load_triple(recipes_folder() / "models" / "wiener.py", "enhancement")
     mixture = noise(24)
     with (
         serving(triple) as running,

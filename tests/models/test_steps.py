@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kbbench.audit import audit_triple
 from kbbench.audit.run import Effort
-from kbbench.channel import Channel, fixed, off, parse_channel
+from kbbench.baselines.shipped.names import find_model
+from kbbench.channel import Channel, deliver, fixed, off, parse_channel
 from kbbench.cost import profile_triple
 from kbbench.errors import ModelError
-from kbbench.models import Boosted, Triple, export_step, steps
+from kbbench.models import Boosted, Triple, export_step, joint, plain, steps
 from kbbench.models.loading import LoadedTriple, load_triple
 from kbbench.runner import Batch, Condition, Runner
 from kbbench.streaming import stream_boosted
+from kbbench.units import OFFICIAL_DELAYS
 from tests.baselines.networks import BOOSTINGS, device, remote
 
 KINDS = (".ts", ".pt2", ".onnx")
@@ -93,20 +96,76 @@ def test_a_reference_triple_in_files_is_the_same_on_every_link(
     needs(kind)
     enrolled = boosting == "enrolled"
     native = triple("attention" if enrolled else boosting, enrolled)
-    filed = in_files(native, tmp_path, kind, enrolled)
+    same_on_every_link(native, in_files(native, tmp_path, kind, enrolled), tmp_path, enrolled)
+
+
+def same_on_every_link(one: Triple, other: Triple, folder: Path, enrolled: bool = False) -> None:
     conditions = [Condition("small", "small"), Condition("large", "large")]
-    conditions += [Condition(c.name, "boosted", c) for c in channels(tmp_path)]
-    heard = batch(enrolled)
-    for (condition, one), (_, other) in zip(
-        Runner(loaded(native)).run(heard, conditions),
-        Runner(loaded(filed)).run(heard, conditions),
-        strict=True,
-    ):
-        difference = abs(one - other).max()
-        assert difference < 1e-5, (condition.name, difference)
+    conditions += [Condition(c.name, "boosted", c) for c in channels(folder)]
+    found = [
+        {
+            c.name: estimates
+            for c, estimates in Runner(loaded(item)).run(batch(enrolled), conditions)
+        }
+        for item in (one, other)
+    ]
+    for name, estimates in found[0].items():
+        difference = abs(estimates - found[1][name]).max()
+        assert difference < 1e-5, (name, difference)
     # Hints matter here, or this would prove little.
-    estimates = {c.name: e for c, e in Runner(loaded(filed)).run(heard, conditions)}
-    assert abs(estimates["delay-0"] - estimates["hints-off"]).max() > 1e-4
+    assert abs(found[1]["delay-0"] - found[1]["hints-off"]).max() > 1e-4
+
+
+def trained() -> Triple:
+    """The built-in one."""
+    native = load_triple(find_model(Path("separation-kb")), "separation").triple
+    return replace(native, hint_dtype=torch.float32)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_trained_triple_in_files_is_the_same_on_every_link(kind: str, tmp_path: Path) -> None:
+    needs(kind)
+    same_on_every_link(trained(), in_files(trained(), tmp_path, kind), tmp_path)
+
+
+class Whole(nn.Module):
+    """The trained device, its remote and their link in one."""
+
+    def __init__(self, parts: Boosted) -> None:
+        super().__init__()
+        self.device, self.remote = parts.device, parts.remote
+
+    def forward(self, mixture: Tensor, delay: int) -> Tensor:
+        _, hints = self.remote(mixture)
+        late = deliver(hints, fixed(delay).seen_by("x", hints.shape[1])[None].repeat(3, 0))
+        estimates: Tensor = self.device(mixture, **late.as_arguments())
+        return estimates
+
+
+def test_the_trained_triple_as_plain_and_joint_models() -> None:
+    native = trained()
+    parts = native.boosted_at(6)
+    assert isinstance(parts, Boosted)
+    small, large = plain(native.small), plain(First(native.large))
+    other = Triple("j", native.task, small, large, joint(Whole(parts)), torch.float32)
+    conditions = [Condition("small", "small"), Condition("large", "large")]
+    conditions += [Condition(f"boosted@{d}", "boosted", fixed(d)) for d in OFFICIAL_DELAYS]
+    here, there = (Runner(loaded(item)).run(batch(), conditions) for item in (native, other))
+    for (condition, one), (_, same) in zip(here, there, strict=True):
+        assert abs(one - same).max() < 1e-5, condition.name
+
+
+class First(nn.Module):
+    """The estimates of a network that has hints too."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        estimates: Tensor = self.network(mixture)[0]
+        return estimates
 
 
 @pytest.mark.long

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from kbbench.baselines.config import UNBOOSTED, GridNetConfig
+from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.stages import grown_from
+from kbbench.baselines.stages import TAUGHT, grown_from
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
 from kbbench.errors import InputError
@@ -33,7 +33,8 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
 
     Args:
         path: the network's weights; those of a large network that was tuned with it lie beside.
-        trainee: of the same stage and shape, or one with hints that begins as a small one.
+        trainee: of the same stage and shape, or one with hints that begins as a small one. Weights
+            of the same stage for another task lend what both networks have.
         task: of the data.
         written: weights that the run writes; they must be others.
 
@@ -41,12 +42,14 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
         what each network began with, by its name in :meth:`Trainee.networks`.
 
     Raises:
-        InputError: no such file, not one of ours, of another task, stage or shape, or ``written``.
+        InputError: no such file, not one of ours, of another stage or shape, or ``written``.
     """
     origin = Origin.of(path)
     if problem := _problem(path, origin.card, trainee, task, written):
         raise InputError(f"--start {path}: {problem}")
-    if origin.card.stage in grown_from(trainee.settings.stage):
+    if origin.card.task != task:
+        _adapt(trainee.network, path, origin.card)
+    elif origin.card.stage in grown_from(trainee.settings.stage):
         _grow(trainee.network, path, origin.card)
     else:
         _fill(trainee.network, path, origin.card)
@@ -62,10 +65,13 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
     settings = trainee.settings
     if written.is_file() and path.samefile(written):
         return "this run writes that file; copy it to another name, or give another --out"
-    if card.task != task:
-        return f"trained for {card.task}, the data is for {task}; give weights of its task"
     if card.stage not in (expected := (settings.stage, *grown_from(settings.stage))):
         return f"of stage {card.stage!r}, expected {' or '.join(map(repr, expected))}"
+    if card.task != task and (settings.stage in TAUGHT or settings.tune_large):
+        return (
+            f"trained for {card.task}, the data is for {task}, and stage {settings.stage!r} has a "
+            "large network, which is for one task; give weights of this task"
+        )
     if card.settings.get("tune_large") and not settings.tune_large:
         return "its large network was tuned with it; give --tune-large to take that one along"
     return None
@@ -76,15 +82,22 @@ def _grow(network: GridNet, path: Path, card: Card) -> None:
     network.grow_from(load_device(path))
 
 
+def _adapt(network: GridNet, path: Path, card: Card) -> None:
+    _same_shape(path, card.config, network.config, but=TASK_SHAPE)
+    network.adapt_from(load_device(path))
+
+
 def _fill(network: GridNet, path: Path, card: Card) -> None:
     _same_shape(path, card.config, network.config)
     network.load_state_dict(load_device(path).state_dict())
 
 
-def _same_shape(path: Path, found: GridNetConfig, expected: GridNetConfig) -> None:
+def _same_shape(
+    path: Path, found: GridNetConfig, expected: GridNetConfig, but: tuple[str, ...] = ()
+) -> None:
     wanted = expected.model_dump()
     for name, value in found.model_dump().items():
-        if value != wanted[name]:
+        if name not in but and value != wanted[name]:
             raise InputError(
                 f"--start {path}: of another shape: {name} {value!r}, expected {wanted[name]!r}"
             )

@@ -14,10 +14,12 @@ from safetensors.torch import save_file
 
 from kbbench.baselines.stages import Stage
 from kbbench.baselines.training import train
+from kbbench.baselines.training.clips import Data, Item
 from kbbench.baselines.weights import Card, Trained, load_device, read_card
 from kbbench.channel import deliver, fixed
 from kbbench.cli import main
 from kbbench.errors import InputError
+from kbbench.models.contract import Task
 from kbbench.models.sources import file_sha256
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
@@ -76,6 +78,40 @@ def test_a_device_with_hints_grows_out_of_a_small_one(
     assert not torch.allclose(heard, unheard)
 
 
+class OneSource:
+    """The same noises with one of them wanted, and an enrollment."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Item:
+        item = DATA.train[index]
+        enrollment = item["references"][:1, 0]
+        return {**item, "references": item["references"][:1], "enrollment": enrollment}
+
+
+@pytest.mark.parametrize("task", ["enhancement", "target_speech"])
+def test_weights_for_another_task_lend_what_both_have(
+    task: Task, first: Path, tmp_path: Path
+) -> None:
+    data = Data(OneSource(), OneSource(), task, "noises")
+    outcome = train(settings(**STILL), data, tmp_path / "lent", start=first)
+    ours, theirs = load_device(outcome.weights), load_device(first)
+    for name, lent in theirs.state_dict().items():
+        taken = ours.state_dict()[name]
+        if not name.startswith("decoder"):
+            torch.testing.assert_close(taken, lent, atol=1e-9, rtol=0)
+    if task == "enhancement":
+        mixture = DATA.train[0]["mixture"][None]
+        with torch.inference_mode():
+            torch.testing.assert_close(ours(mixture), theirs(mixture)[:, :1])
+    card = read_card(outcome.weights)
+    assert (card.task, card.start) == (task, read_card(first))
+    whole = train(settings(steps=2), data, tmp_path / "learnt", start=outcome.weights)
+    back = train(settings(**STILL), DATA, tmp_path / "back", start=whole.weights)
+    assert read_card(back.weights).task == "separation"
+
+
 def test_a_cut_run_does_not_begin_again(first: Path, tmp_path: Path) -> None:
     whole = train(settings(), DATA, tmp_path / "whole", start=first)
     while not train(settings(), DATA, tmp_path / "cut", start=first, minutes=0).done:
@@ -114,8 +150,11 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         train(settings("large"), DATA, tmp_path / "out", start=first)
     with pytest.raises(InputError, match="of another shape: features 8, expected 64"):
         train(settings("large"), DATA, tmp_path / "out", start=start)
-    with pytest.raises(InputError, match="trained for separation, the data is for enhancement"):
-        train(settings(), replace(DATA, task="enhancement"), tmp_path / "out", start=first)
+    small = settings("boosted"), replace(DATA, task="enhancement")
+    with pytest.raises(
+        InputError, match="trained for separation, the data is for enhancement, and"
+    ):
+        train(*small, tmp_path, start=first)
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="not weights of this kbbench"):
         train(settings(), DATA, tmp_path / "out", start=tmp_path / "thesis.txt")
