@@ -149,11 +149,13 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
-    parser.add_argument("--train", type=int, default=SPLITS["train"], metavar="MIXTURES")
+    parser.add_argument(
+        "--splits", type=int, nargs=3, default=list(SPLITS.values()), help="mixtures of each split"
+    )
     arguments = parser.parse_args()
     task, recordings, work = arguments.task, arguments.recordings, arguments.work
     folders = lay_out(recordings, work, task == "target-speech", arguments.speeds)
-    splits = {**SPLITS, "train": arguments.train}
+    splits = dict(zip(SPLITS, arguments.splits, strict=True))
     recipe = write_recipe(task, f"reference-{task}", splits, recordings, folders, work)
     used = {source.corpus for source in load_recipe(str(recipe)).corpora.parts().values()}
     print(recipe, *(f"--corpus {name}={folders[name]}" for name in sorted(used)))

@@ -29,8 +29,6 @@ from kbbench.memory import keep_freed_memory
 
 CHAINS = (("large", "boosted"), ("small", "small"), ("baseline", "baseline"))
 RATES = {"large": 1e-3, "boosted": 1e-3, "small": 2e-3, "baseline": 2e-3}
-FIRST = 0.64
-"""Share of the time that goes to the first link of each chain."""
 STEADY = 0.72
 """Share of a link's time at a steady rate."""
 SAFE = 0.87
@@ -49,7 +47,7 @@ def chain(given: argparse.Namespace) -> None:
     if given.decoded is not None:
         data = decoded_in(given.decoded, data)
     out = given.out / task
-    first = given.began + FIRST * 60 * given.minutes
+    first = given.began + given.first * 60 * given.minutes
     ends = (first, given.began + 60 * given.minutes)
     starts = dict(start.split(SEPARATOR) for start in given.starts)
     known = {}
@@ -159,6 +157,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--starts", nargs="*", default=[], metavar="TASK=FOLDER")
     parser.add_argument("--decoded", type=Path, help="folder of mixtures as plain samples")
     parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--first", type=float, default=0.65, help="share of a chain's first link")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=16)

@@ -11,6 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from kbbench.errors import InputError, one_line
+from kbbench.interrupts import interrupted_afterwards
 from kbbench.units import SAMPLE_RATE
 
 Pcm = NDArray[np.int16]
@@ -37,7 +38,7 @@ def read_pcm(path: Path, start: int = 0, samples: int | None = None) -> Pcm:
 def decode_pcm(data: bytes, name: str) -> Pcm:
     """The samples of a sound file in memory, called ``name`` in errors: as :func:`read_pcm`."""
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with interrupted_afterwards(), soundfile.SoundFile(io.BytesIO(data)) as file:
             return _read(file, name)
     except soundfile.SoundFileError as error:
         raise InputError(f"{name}: {one_line(error)}; expected a sound file") from error
@@ -67,7 +68,8 @@ def write_flac(path: Path, pcm: Pcm) -> None:
 def flac_bytes(pcm: Pcm) -> bytes:
     """A FLAC file in memory."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, pcm.T, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
+    with interrupted_afterwards():
+        soundfile.write(buffer, pcm.T, SAMPLE_RATE, subtype="PCM_16", format="FLAC")
     return buffer.getvalue()
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from kbbench.audio import FULL_SCALE, Pcm
 from kbbench.results.figure import Part
+from kbbench.interrupts import interrupted_afterwards
 from kbbench.units import SAMPLE_RATE
 
 Signal = Literal["mixture", "small", "boosted", "large", "reference"]
@@ -58,15 +59,18 @@ class Sample(Part):
 def mp3(pcm: Pcm) -> bytes:
     """Sound (channels, samples) as MP3."""
     buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer,
-        "w",
-        SAMPLE_RATE,
-        pcm.shape[0],
-        format="MP3",
-        compression_level=COMPRESSION,
-        bitrate_mode="CONSTANT",
-    ) as file:
+    with (
+        interrupted_afterwards(),
+        soundfile.SoundFile(
+            buffer,
+            "w",
+            SAMPLE_RATE,
+            pcm.shape[0],
+            format="MP3",
+            compression_level=COMPRESSION,
+            bitrate_mode="CONSTANT",
+        ) as file,
+    ):
         file.write(pcm.T.astype(np.float32) / FULL_SCALE)
     return buffer.getvalue()
 
