@@ -12,8 +12,8 @@ import soundfile
 from pydantic import Field, field_validator
 
 from kbbench.audio import FULL_SCALE, Pcm
-from kbbench.results.figure import Part
 from kbbench.interrupts import interrupted_afterwards
+from kbbench.results.figure import Part
 from kbbench.units import SAMPLE_RATE
 
 Signal = Literal["mixture", "small", "boosted", "large", "reference"]
