@@ -230,6 +230,11 @@ def test_a_model_without_a_streaming_form_is_told(tmp_path: Path, tiny_dataset: 
     )
 
 
+def test_a_built_in_name_is_served_too() -> None:
+    (model, *_) = main.commands["serve"].params
+    assert model.type.convert("separation-kb", None, None).name == "triple.py"
+
+
 PLAIN = """
 from kbbench.models import Boosted, Triple
 
