@@ -21,6 +21,7 @@ from pathlib import Path
 import soundfile as sf
 import soxr
 
+from kbbench.baselines.training.settings import OWN_SPEED
 from kbbench.resources import recipes_folder
 from kbbench.scenes.recipe import load_recipe
 
@@ -29,8 +30,6 @@ SPLITS = {"train": 4000, "validation": 50, "test": 100}
 LEARNT = "librispeech_train-clean-100"
 VALIDATION_TALKERS = 27
 HALF_S = 5.0
-OWN_SPEED = 100
-"""Percent; as it was recorded."""
 HEADS = (("003", "008", "010", "011"), ("012", "015"), ("027", "165"))
 VOICES = ("p225", "p226", "p227")
 NOISES = tuple(

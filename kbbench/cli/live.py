@@ -85,7 +85,7 @@ def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("model", type=options.Model())
+@options.model
 @click.option("--port", type=click.IntRange(0, 65535), required=True, help="0 for any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @TOKEN

@@ -38,9 +38,7 @@ def test_clips_are_the_same_to_the_bit(task: str, tmp_path: Path, tiny_dataset: 
         assert torch.equal(ours["references"], theirs["references"])
 
 
-def test_what_is_there_is_not_decoded_again(
-    tmp_path: Path, tiny_dataset: Datasets, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_there_is_not_decoded_again(tmp_path: Path, tiny_dataset: Datasets) -> None:
     data = open_data(str(tiny_dataset("separation").folder))
     kept = decoded_in(tmp_path, data)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
