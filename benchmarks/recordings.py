@@ -8,7 +8,8 @@ for scoring only are in the test split alone.
 links them below --work, writes the recipe `reference-separation.toml` there, and prints the
 `--corpus` options that go with it. For target speech, utterances of talkers who have one alone are
 cut in two, so that enrollment and mixture share no sound. `--speeds 90 110`: training has each of
-its talkers at these speeds too, in percent, as talkers of their own.
+its talkers at these speeds too, in percent, as talkers of their own. `--heads mini`: heads of the
+embedded corpus in place of CIPIC's.
 """
 
 from __future__ import annotations
@@ -110,8 +111,9 @@ def write_recipe(
     recordings: Path,
     folders: Mapping[str, Path],
     work: Path,
+    embedded: Sequence[str] = (),
 ) -> Path:
-    """Recipe ``mini-TASK`` with those corpora instead of the embedded one."""
+    """Recipe ``mini-TASK`` with those corpora instead of the embedded one, but for some parts."""
     text = (recipes_folder() / f"mini-{task}.toml").read_text(encoding="utf-8")
     train = sorted(folder.name for folder in (folders["librispeech"] / "train-clean-100").iterdir())
     first = sorted(folder.name for folder in (recordings / "speech" / LEARNT).iterdir())
@@ -125,6 +127,8 @@ def write_recipe(
         "heads": ("cipic", HEADS),
     }
     parts = {part: given for part, given in everyone.items() if f'{part} = "mini"' in text}
+    left = "".join(f'{part} = "mini"\n' for part in embedded)
+    parts = {part: given for part, given in parts.items() if part not in embedded}
     corpora = "".join(
         f'[corpora.{part}]\ncorpus = "{corpus}"\n'
         + "".join(
@@ -135,7 +139,7 @@ def write_recipe(
         for part, (corpus, lists) in parts.items()
     )
     counts = "".join(f"{split} = {count}\n" for split, count in splits.items())
-    text = re.sub(r"(?s)\[splits\].*?(?=\[room\])", f"[splits]\n{counts}\n{corpora}", text)
+    text = re.sub(r"(?s)\[splits\].*?(?=\[room\])", f"[splits]\n{counts}\n[corpora]\n{left}\n{corpora}", text)
     path = work / f"{name}.toml"
     path.write_text(text.replace(f'"mini-{task}"', f'"{name}"'), encoding="utf-8")
     return path
@@ -148,6 +152,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
+    parser.add_argument("--heads", choices=["cipic", "mini"], default="cipic")
     parser.add_argument(
         "--splits", type=int, nargs=3, default=list(SPLITS.values()), help="mixtures of each split"
     )
@@ -155,9 +160,11 @@ def main() -> None:
     task, recordings, work = arguments.task, arguments.recordings, arguments.work
     folders = lay_out(recordings, work, task == "target-speech", arguments.speeds)
     splits = dict(zip(SPLITS, arguments.splits, strict=True))
-    recipe = write_recipe(task, f"reference-{task}", splits, recordings, folders, work)
+    embedded = ("heads",) if arguments.heads == "mini" else ()
+    name = "-".join(("reference", task, *embedded))
+    recipe = write_recipe(task, name, splits, recordings, folders, work, embedded)
     used = {source.corpus for source in load_recipe(str(recipe)).corpora.parts().values()}
-    print(recipe, *(f"--corpus {name}={folders[name]}" for name in sorted(used)))
+    print(recipe, *(f"--corpus {name}={folders[name]}" for name in sorted(used & {*folders})))
 
 
 if __name__ == "__main__":

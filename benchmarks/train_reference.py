@@ -1,15 +1,14 @@
-"""Trains the networks of reference triples side by side on one device, within a budget of minutes.
+"""Trains the networks of the reference triples side by side on one device, in so many minutes.
 
-    python benchmarks/train_reference.py TASK=DATASET... --out OUT --minutes 60 --device cuda
+    python benchmarks/train_reference.py TASK=DATASET[,DATASET...]... --out OUT --minutes 13
 
-Each task has three chains, a process each, and all share the device: large, then the boosted device
-with it; small, twice; baseline, twice, so that it has heard no fewer clips than small and boosted
-device together. A link of a chain is a run at a steady rate for three quarters of its time, and
-one in which the rate falls to nearly nothing, of so many steps as its pace says fit in the rest.
+Each network of PLAN has a process and a share of the time, and all share the device; it begins as
+another one, trained here before or in --start, and waits for it. Three quarters of its time the
+rate is steady, then it falls to nearly nothing in so many steps as its pace says fit in the rest.
 
-OUT/TASK holds the last weights of each stage and its log. `--starts TASK=FOLDER`: the large network
-there is where that task's begins. A link that is there stays: the same command carries on, with
-time of its own.
+OUT/TASK holds the last weights of each stage and its log. A network that is there stays: the same
+command carries on, with time of its own. `--began`: tasks whose data is there later join the
+others' time by a call of their own.
 """
 
 from __future__ import annotations
@@ -20,88 +19,98 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from kbbench.baselines.stages import weights_name
-from kbbench.baselines.training import Data, Outcome, Settings, decoded_in, open_data, train
+from kbbench.baselines.stages import BOOSTINGS, weights_name
+from kbbench.baselines.training import (
+    Data,
+    Outcome,
+    Settings,
+    decoded_in,
+    joined,
+    open_data,
+    train,
+)
 from kbbench.memory import keep_freed_memory
 
-CHAINS = (("large", "boosted"), ("small", "small"), ("baseline", "baseline"))
+
+class Link(NamedTuple):
+    """A network to train, between two shares of the time; ``begin`` is TASK/STAGE, or of --start"""
+
+    task: str
+    stage: str
+    begins: float
+    ends: float
+    begin: str = ""
+
+
+FIRST, SECOND = 0.42, 0.72
+"""When the large network for separation is there, from which the others begin; when all are."""
+PLAN = (
+    Link("separation", "large", 0, FIRST),
+    Link("separation", "small", 0, FIRST),
+    Link("separation", "baseline", 0, 1),
+    Link("separation", "boosted", FIRST, 1, "separation/small"),
+    *(
+        link
+        for task in ("target-speech", "enhancement")
+        for link in (
+            Link(task, "large", FIRST, SECOND, "separation/large"),
+            Link(task, "small", FIRST, SECOND, "separation/small"),
+            Link(task, "baseline", FIRST, 1),
+            Link(task, "boosted", SECOND, 1, f"{task}/small"),
+        )
+    ),
+)
 RATES = {"large": 1e-3, "boosted": 1e-3, "small": 2e-3, "baseline": 2e-3}
 STEADY = 0.72
 """Share of a link's time at a steady rate."""
-SAFE = 0.87
+SAFE = 0.85
 """Of the steps that fit, so many are planned."""
 FOREVER = 1_000_000
 """Steps of a run that time ends: its rate is steady."""
 SEPARATOR = "="
+GRACE_S = 30.0
+"""A link waits so long beyond its time for the network that it begins as."""
 
 
-def chain(given: argparse.Namespace) -> None:
-    """Train one chain of one task, link by link."""
+def run(given: argparse.Namespace, link: Link) -> None:
+    """Train one network, steady and then settling."""
     keep_freed_memory()
-    task, folder = given.data[0].split(SEPARATOR)
-    stages = given.chain.split(",")
-    data = open_data(folder)
-    if given.decoded is not None:
-        data = decoded_in(given.decoded, data)
-    out = given.out / task
-    first = given.began + given.first * 60 * given.minutes
-    ends = (first, given.began + 60 * given.minutes)
-    starts = dict(start.split(SEPARATOR) for start in given.starts)
-    known = {}
-    if task in starts:
-        known["large"] = Path(starts[task]) / weights_name("large")
-    for number, (stage, end) in enumerate(zip(stages, ends, strict=True)):
-        if stage == "boosted":
-            known[stage] = await_file(out / weights_name("small"), end)
-        elif number:
-            known[stage] = out / weights_name(stage)
-        begin = known.get(stage)
-        if begin is not None and not begin.is_file():
-            print(f"{task}: {begin} is not there, so nothing was left to {stage}", flush=True)
-            return
-        link(given, out, f"{number + 1}-{stage}", stage, data, begin, end)
-
-
-def link(
-    given: argparse.Namespace,
-    out: Path,
-    name: str,
-    stage: str,
-    data: Data,
-    begin: Path | None,
-    end: float,
-) -> None:
-    """Train a stage until a time: steady, then settling."""
-    if (out / name / "settle" / weights_name(stage)).is_file():
+    out = given.out / link.task
+    if (out / weights_name(link.stage)).is_file():
         return
-    runs = []
+    data = read_data(given, link.task)
+    start, end = (given.began + 60 * given.minutes * share for share in (link.begins, link.ends))
+    if link.begin:
+        task, stage = link.begin.split("/")
+        begin = given.out / task / weights_name(stage)
+    else:
+        begin = given.start / weights_name(link.stage)
+    needed = [begin]
+    if link.stage in BOOSTINGS:
+        needed.append(out / weights_name("large"))
+    time.sleep(max(0.0, start - time.time()))
+    for path in needed:
+        while not path.is_file() and time.time() < start + GRACE_S:
+            time.sleep(0.2)
+        if not path.is_file():
+            print(f"{link.task}: {path} is not there: {link.stage} is left out", flush=True)
+            return
+    runs: list[Outcome] = []
     left = end - time.time()
     for part, until in (("steady", end - (1 - STEADY) * left), ("settle", end)):
-        folder = out / name / part
+        folder = out / link.stage / part
         folder.mkdir(parents=True, exist_ok=True)
-        if stage == "boosted":
+        if link.stage in BOOSTINGS:
             shutil.copy(out / weights_name("large"), folder)
         steps = FOREVER
         if runs:
             steps = max(given.every, int(SAFE * (until - time.time()) * pace(runs[-1])))
-        settings = Settings.of(
-            stage=stage,
-            steps=steps,
-            batch_size=given.batch_size,
-            clip_s=given.clip,
-            gain_db=given.gain,
-            learning_rate=RATES[stage],
-            warm_up_steps=given.warm_up if begin is None else given.warm_up // 4,
-            validate_every=given.every,
-            validation_mixtures=given.validation_mixtures,
-            log_every=20,
-            bf16=given.bf16,
-        )
         outcome = train(
-            settings,
+            settings(given, link.stage, steps, first=not runs),
             data,
             folder,
             start=begin,
@@ -109,93 +118,98 @@ def link(
             workers=given.workers,
             minutes=max(0.0, until - time.time()) / 60,
         )
-        print(f"{out.name}: {outcome.text}", flush=True)
+        print(f"{link.task}: {outcome.text}", flush=True)
         runs.append(outcome)
         if outcome.weights.is_file():
             begin = outcome.weights
-    write_up(out, stage, runs)
+    write_up(out, link.stage, runs)
+
+
+def settings(given: argparse.Namespace, stage: str, steps: int, first: bool) -> Settings:
+    """Those of a run."""
+    return Settings.of(
+        stage=stage,
+        steps=steps,
+        batch_size=given.batch_size,
+        clip_s=given.clip,
+        gain_db=given.gain,
+        mirror=True,
+        learning_rate=RATES[stage],
+        warm_up_steps=given.warm_up if first else 0,
+        validate_every=given.every,
+        validation_mixtures=given.validation_mixtures,
+        log_every=20,
+        bf16=given.bf16,
+    )
+
+
+def read_data(given: argparse.Namespace, task: str) -> Data:
+    """Of a task: all its datasets."""
+    folders = dict(pair.split(SEPARATOR) for pair in given.data)[task].split(",")
+    parts = [open_data(folder) for folder in folders]
+    if given.decoded is not None:
+        parts = [decoded_in(given.decoded, part) for part in parts]
+    return joined(parts)
 
 
 def write_up(out: Path, stage: str, runs: list[Outcome]) -> None:
     """The last weights of a stage, and the log of all its runs, one after the other."""
-    last = [run.weights for run in runs if run.weights.is_file()][-1:]
-    for weights in last:
-        shutil.copy(weights, out)
-    log = out / stage / "log.csv"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    logs = [pd.read_csv(log)] if log.is_file() else []
-    for run in runs:
-        rows = pd.DataFrame(run.progress.rows)
+    logs: list[pd.DataFrame] = []
+    for outcome in runs:
+        rows = pd.DataFrame(outcome.progress.rows)
         if logs and len(rows):
             rows[["step", "seconds"]] += logs[-1][["step", "seconds"]].iloc[-1]
         logs.append(rows)
-    pd.concat(logs).to_csv(log, index=False)
+    pd.concat(logs).to_csv(out / stage / "log.csv", index=False)
+    for weights in [run.weights for run in runs if run.weights.is_file()][-1:]:
+        shutil.copy(weights, out / "coming")
+        (out / "coming").rename(out / weights.name)
 
 
-def pace(run: Outcome) -> float:
+def pace(outcome: Outcome) -> float:
     """Steps a second in the later half of a run."""
-    rows = run.progress.rows
+    rows = outcome.progress.rows
     later = rows[len(rows) // 2 :]
     if len(later) < 2:
-        return run.progress.step / max(run.progress.seconds, 1e-9)
+        return outcome.progress.step / max(outcome.progress.seconds, 1e-9)
     steps = later[-1]["step"] - later[0]["step"]
     return float(steps / (later[-1]["seconds"] - later[0]["seconds"]))
-
-
-def await_file(path: Path, until: float) -> Path:
-    """Wait for what another chain writes, at most until a time."""
-    while not path.is_file() and time.time() < until:
-        time.sleep(0.5)
-    return path
 
 
 def arguments() -> argparse.ArgumentParser:
     """What can be said."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", nargs="+", metavar="TASK=FOLDER")
+    parser.add_argument("data", nargs="+", metavar="TASK=FOLDER,FOLDER")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--starts", nargs="*", default=[], metavar="TASK=FOLDER")
+    parser.add_argument("--start", type=Path, required=True, help="weights of a separation triple")
     parser.add_argument("--decoded", type=Path, help="folder of mixtures as plain samples")
     parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--first", type=float, default=0.65, help="share of a chain's first link")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--clip", type=float, default=2.0)
     parser.add_argument("--gain", type=float, default=6.0)
-    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--warm-up", type=int, default=50)
     parser.add_argument("--every", type=int, default=200, help="steps between validations")
-    parser.add_argument("--validation-mixtures", type=int, default=16)
+    parser.add_argument("--validation-mixtures", type=int, default=48)
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--began", type=float, default=None, help="time of the clock, in seconds")
-    parser.add_argument("--chain", help="this one alone, in this process")
+    parser.add_argument("--began", type=float, default=time.time(), help="seconds of the clock")
+    parser.add_argument("--link", type=int, help="this one of PLAN alone, in this process")
     return parser
 
 
 def main() -> int:
-    """Train all chains at once, or one."""
+    """Train all networks of the tasks whose data was given, or one."""
     given = arguments().parse_args()
-    given.began = time.time() if given.began is None else given.began
-    if given.chain:
-        chain(given)
+    if given.link is not None:
+        run(given, PLAN[given.link])
         return 0
-    began = str(given.began)
-    options = [word for word in sys.argv[1:] if word not in given.data]
+    tasks = {pair.split(SEPARATOR)[0] for pair in given.data}
+    again = [sys.executable, *sys.argv, "--began", str(given.began), "--link"]
     children = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                __file__,
-                data,
-                *options,
-                "--began",
-                began,
-                "--chain",
-                ",".join(stages),
-            ]
-        )
-        for data in given.data
-        for stages in CHAINS
+        subprocess.Popen([*again, str(number)])
+        for number, link in enumerate(PLAN)
+        if link.task in tasks
     ]
     return max(child.wait() for child in children)
 

@@ -14,7 +14,7 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True)
 @click.option(
     "--stage",
     type=click.Choice(STAGES),
@@ -41,6 +41,7 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 @click.option(
     "--gain", "gain_db", type=click.FloatRange(0), help="Louder or quieter by up to so many dB [0]."
 )
+@click.option("--mirror", is_flag=True, default=None, help="Swap the ears of every other clip.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[0.001]")
 @click.option("--warm-up", "warm_up_steps", type=click.IntRange(0), help="Steps [500].")
 @click.option(
@@ -79,7 +80,7 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
     "--tensorboard", is_flag=True, help="Curves for it beside log.csv; needs kbbench[tensorboard]."
 )
 def train(
-    recipe: str,
+    recipes: tuple[str, ...],
     out: Path,
     start: Path | None,
     folders: dict[str, Path],
@@ -92,15 +93,19 @@ def train(
     tensorboard: bool,
     **settings: Any,
 ) -> None:
-    """Train a reference network on RECIPE: a recipe, rendered as it goes, or a dataset folder."""
-    from kbbench.baselines.training import Settings, decoded_in, open_data, train
+    """Train a reference network on RECIPE: a recipe, rendered as it goes, or a dataset folder.
+
+    Of several it hears the mixtures of all.
+    """
+    from kbbench.baselines.training import Settings, decoded_in, joined, open_data, train
     from kbbench.pool import cores
 
     given = {name: value for name, value in settings.items() if value is not None}
-    data = open_data(recipe, folders, mixtures)
+    parts = [open_data(recipe, folders, mixtures) for recipe in recipes]
     if decoded is not None:
         with progress("mixtures decoded") as tell:
-            data = decoded_in(decoded, data, tell)
+            parts = [decoded_in(decoded, data, tell) for data in parts]
+    data = joined(parts)
     with progress(f"steps of {settings['stage']}") as tell:
         outcome = train(
             Settings.of(**given),

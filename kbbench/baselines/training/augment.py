@@ -1,4 +1,4 @@
-"""Clips at another speed and level: one factor each for all that is heard in a clip."""
+"""Clips at another speed and level, or mirrored: one change for all that is heard in a clip."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ MARGIN = 256
 
 
 class Change(NamedTuple):
-    """How a clip differs from its mixture: speed in percent, and a factor on its samples."""
+    """How a clip differs from its mixture: speed in percent, a factor on its samples, ears."""
 
     speed_percent: int
     gain: float
+    mirrored: bool
 
     @classmethod
     def drawn(cls, settings: Settings, number: int) -> Change:
@@ -28,18 +29,21 @@ class Change(NamedTuple):
         speed = Stream("clip speed", settings.seed, number).choice(settings.speeds_percent)
         gain = Stream("clip gain", settings.seed, number)
         decibels = gain.uniform(-settings.gain_db, settings.gain_db)
-        return cls(speed, 10 ** (decibels / 20))
+        turned = settings.mirror and Stream("clip mirror", settings.seed, number).choice((0, 1))
+        return cls(speed, 10 ** (decibels / 20), bool(turned))
 
     def needed(self, length: int) -> int:
         """Samples of the mixture that so many samples of a clip are made of."""
         return -(-length * self.speed_percent // OWN_SPEED)
 
     def excerpt(self, signal: Tensor, start: int, length: int) -> Tensor:
-        """What begins at a sample of a signal (..., T), at the clip's speed: (..., length).
+        """What begins at a sample of a signal (..., C, T), at the clip's speed: (..., C, length).
 
-        Faster is higher too, as a tape is. Source: Ko et al., "Audio augmentation for speech
+        Mirrored, left is right: heads are nearly as symmetric as rooms are. Faster is higher too, as a tape is. Source: Ko et al., "Audio augmentation for speech
         recognition", Interspeech 2015.
         """
+        if self.mirrored:
+            signal = signal.flip(-2)
         if self.speed_percent == OWN_SPEED:
             return signal[..., start : start + length]
         common = gcd(self.speed_percent, OWN_SPEED)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -51,6 +51,27 @@ class FolderScenes(Dataset[Item]):
         batch = read_batch([self.mixtures[index]])
         item = {"id": batch.ids[0], "mixture": batch.mixture[0], "references": batch.references[0]}
         return item if batch.enrollment is None else {**item, "enrollment": batch.enrollment[0]}
+
+
+@dataclass(frozen=True)
+class JoinedScenes:
+    """Those of several: the first of each, the second of each, and so on; ``order`` says which."""
+
+    parts: tuple[Scenes, ...]
+    order: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, parts: Sequence[Scenes]) -> Self:
+        """All mixtures of all parts."""
+        order = sorted((index, part) for part, own in enumerate(parts) for index in range(len(own)))
+        return cls(tuple(parts), tuple(order))
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, index: int) -> Item:
+        place, part = self.order[index]
+        return self.parts[part][place]
 
 
 class Clips(Dataset[Item]):
@@ -148,6 +169,29 @@ def open_data(
             raise InputError(f"{recipe}: no mixture in its {split} split")
     name = f"{loaded.name} {words}, {len(scenes[0])} mixtures"
     return Data(scenes[0], scenes[1], loaded.task, name)
+
+
+def joined(parts: Sequence[Data]) -> Data:
+    """The mixtures of all, to learn from at once.
+
+    Raises:
+        InputError: they are of different tasks.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for other in parts[1:]:
+        if other.task != first.task:
+            raise InputError(
+                f"{other.words}: its task is {other.task}, that of {first.words} is {first.task}; "
+                "give recipes of one task"
+            )
+    return Data(
+        JoinedScenes.of([part.train for part in parts]),
+        JoinedScenes.of([part.validation for part in parts]),
+        first.task,
+        " + ".join(part.words for part in parts),
+    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -164,6 +165,10 @@ def _begin(
     if start is not None:
         begun = begin_with(start, trainee, data.task, best_weights(settings, out))
     sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
+    if device.type == "cuda" and find_spec("triton"):  # torch brings it where it runs
+        from kbbench.baselines.training.fused import fuse
+
+        fuse(trainee)
     optimizer = torch.optim.AdamW(
         trainee.to(device).trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )

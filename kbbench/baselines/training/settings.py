@@ -30,6 +30,7 @@ class Settings(BaseModel):
         clip_s: seconds of each, cut at random.
         speeds_percent: each clip is played at one of these, drawn at random.
         gain_db: each clip is up to so much louder or quieter, drawn at random.
+        mirror: every other clip, drawn at random, has its ears swapped.
         learning_rate: at the top, after the warm-up.
         warm_up_steps: linear from zero; then half a cosine down to ``final_rate``.
         final_rate: of the last step, relative to ``learning_rate``.
@@ -59,6 +60,7 @@ class Settings(BaseModel):
     clip_s: float = Field(default=4.0, ge=0.1)
     speeds_percent: tuple[int, ...] = Field(default=(OWN_SPEED,), min_length=1)
     gain_db: float = Field(default=0.0, ge=0, le=MOST_GAIN_DB)
+    mirror: bool = False
     learning_rate: float = Field(default=1e-3, gt=0)
     warm_up_steps: int = Field(default=500, ge=0)
     final_rate: float = Field(default=0.01, ge=0, le=1)
@@ -89,10 +91,10 @@ class Settings(BaseModel):
             raise ValueError(f"a speed is {slowest} to {fastest} percent, got {strange[0]}")
         if self.cache_hints and (self.tune_large or self.stage not in TAUGHT):
             raise ValueError("cache_hints: for stages with a large network that is frozen alone")
-        if self.cache_hints and set(self.speeds_percent) != {OWN_SPEED}:
+        if self.cache_hints and (self.mirror or set(self.speeds_percent) != {OWN_SPEED}):
             raise ValueError(
-                "cache_hints: hints are kept for mixtures at their own speed; leave out either "
-                "--cache-hints or --speed"
+                "cache_hints: hints are kept for mixtures as they are; leave out either "
+                "--cache-hints, or --speed and --mirror"
             )
         if self.tune_large and self.stage not in BOOSTINGS:
             raise ValueError(f"stage {self.stage!r} has no large network to tune")

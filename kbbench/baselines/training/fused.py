@@ -1,0 +1,309 @@
+"""LSTM layers for training on CUDA: all steps of a direction in one kernel, in Triton.
+
+A TF-GridNet's recurrent layers are narrow and its sequences many. cuDNN starts several kernels a
+step for them, and the GPU mostly waits; here each program keeps the states of some sequences and
+walks along them, forwards, and backwards for the gradient. Parameters are those of ``nn.LSTM``.
+
+Source: the equations of ``torch.nn.LSTM``; persistent recurrent kernels as in Diamos et al.,
+"Persistent RNNs: Stashing Recurrent Weights On-Chip", ICML 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor, nn
+
+GATES = 4
+"""Input, forget, cell and output, in the order of ``nn.LSTM``."""
+ROWS = 16
+"""Sequences of one program; matrix units take no fewer."""
+NARROWEST = 16
+"""Units, likewise; narrower layers are filled with zeros."""
+WIDTH = 8
+"""Units of one warp."""
+
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state, each (directions, N, H)."""
+
+
+def fuse(network: nn.Module) -> None:
+    """Let the network's LSTM layers compute so, from now on; their parameters stay."""
+    for module in network.modules():
+        if type(module) is nn.LSTM:
+            module.__class__ = FusedLSTM
+
+
+class FusedLSTM(nn.LSTM):
+    """One layer, batch first, one direction or both; states have no gradient."""
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """(N, L, I) and (directions, N, H) twice to (N, L, directions x H) and the last state."""
+        dtype = x.dtype
+        if torch.is_autocast_enabled(x.device.type):
+            dtype = torch.get_autocast_dtype(x.device.type)
+        ends = ("", "_reverse") if self.bidirectional else ("",)
+        into, again, bias = (
+            torch.cat([self._both(kind, end) for end in ends]).to(dtype)
+            for kind in (("weight_ih_l0",), ("weight_hh_l0",), ("bias_ih_l0", "bias_hh_l0"))
+        )
+        if state is None:
+            zeros = x.new_zeros(len(ends), len(x), self.hidden_size)
+            state = (zeros, zeros)
+        y, hidden, cell = _Steps.apply(x.to(dtype), into, again, bias, *state)
+        return y, (hidden, cell)
+
+    def _both(self, kinds: tuple[str, ...], end: str) -> Tensor:
+        first, *others = (getattr(self, kind + end) for kind in kinds)
+        return sum(others, start=first)
+
+
+class _Steps(torch.autograd.Function):
+    """All steps: x (N, L, I), weights (D 4 H, I) and (D 4 H, H), bias (D 4 H), states (D, N, H)."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, into: Tensor, again: Tensor, bias: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        count, length, _ = x.shape
+        directions, _, units = hidden.shape
+        with torch.autocast(x.device.type, enabled=False):
+            gates = nn.functional.linear(x, into, bias)  # becomes what they are after each step
+        hidden, cell = hidden.float().contiguous(), cell.float().contiguous()
+        y = gates.new_empty(count, length, directions * units)
+        cells = torch.empty_like(y)
+        last = torch.empty_like(hidden), torch.empty_like(cell)
+        again = again.contiguous()
+        _forward[_grid(count, directions)](
+            gates, again, hidden, cell, y, cells, *last, count, length, **_sizes(directions, units)
+        )
+        ctx.save_for_backward(x, into, again, gates, y, cells, hidden, cell)
+        ctx.mark_non_differentiable(*last)
+        return y, *last
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any, slope: Tensor, *states: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        x, into, again, gates, y, cells, hidden, cell = ctx.saved_tensors
+        count, length, width = x.shape
+        directions, _, units = hidden.shape
+        slopes = torch.empty_like(gates)
+        _backward[_grid(count, directions)](
+            gates,
+            again,
+            cell,
+            cells,
+            slope.contiguous(),
+            slopes,
+            count,
+            length,
+            **_sizes(directions, units),
+        )
+        flat = slopes.flatten(0, 1)
+        recurrent = torch.cat(
+            [
+                _recurrent(slopes, y, hidden, direction).to(again.dtype)
+                for direction in range(directions)
+            ]
+        )
+        return (
+            (flat @ into).unflatten(0, (count, length)),
+            flat.T @ x.reshape(-1, width),
+            recurrent,
+            flat.sum(0, dtype=torch.float32).to(into.dtype),
+            None,
+            None,
+        )
+
+
+def _recurrent(slopes: Tensor, y: Tensor, hidden: Tensor, direction: int) -> Tensor:
+    """Gradient of a direction's recurrent weights, (4 H, H): each step's and what it began with.
+
+    Sequences lie one after the other, so a row's predecessor is the row before it, or after it in
+    the other direction; where a sequence begins that is another's, which is taken out again.
+    """
+    units = hidden.shape[-1]
+    own = slopes[..., direction * GATES * units : (direction + 1) * GATES * units]
+    heard = y[..., direction * units : (direction + 1) * units]
+    if direction:
+        first, last, step, before = -1, 0, own.flatten(0, 1)[:-1], heard.flatten(0, 1)[1:]
+        foreign = own[:-1, first], heard[1:, last]
+    else:
+        first, last, step, before = 0, -1, own.flatten(0, 1)[1:], heard.flatten(0, 1)[:-1]
+        foreign = own[1:, first], heard[:-1, last]
+    begun = own[:, first].T.float() @ hidden[direction]
+    return (step.T @ before).float() - (foreign[0].T @ foreign[1]).float() + begun
+
+
+def _grid(count: int, directions: int) -> tuple[int, int]:
+    return triton.cdiv(count, ROWS), directions
+
+
+def _sizes(directions: int, units: int) -> dict[str, int]:
+    padded = max(NARROWEST, triton.next_power_of_2(units))
+    return {
+        "DIRECTIONS": directions,
+        "UNITS": units,
+        "PADDED": padded,
+        "BLOCK": ROWS,
+        "num_warps": padded // WIDTH,
+    }
+
+
+@triton.jit
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    return 1 / (1 + tl.exp(-x))
+
+
+@triton.jit
+def _tanh(x):  # type: ignore[no-untyped-def]
+    return 2 / (1 + tl.exp(-2 * x)) - 1
+
+
+@triton.jit
+def _forward(  # type: ignore[no-untyped-def]
+    gates,
+    weights,
+    hidden,
+    cell,
+    y,
+    cells,
+    last_hidden,
+    last_cell,
+    count,
+    length,
+    DIRECTIONS: tl.constexpr,
+    UNITS: tl.constexpr,
+    PADDED: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    direction = tl.program_id(1)
+    row = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)[:, None]
+    column = tl.arange(0, PADDED)
+    there = (row < count) & (column < UNITS)[None, :]
+    # Weights lie as (gate, unit, unit before); a tile is (unit before, unit).
+    square = (column < UNITS)[:, None] & (column < UNITS)[None, :]
+    corner = weights + direction * 4 * UNITS * UNITS + column[None, :] * UNITS + column[:, None]
+    to_input = tl.load(corner, square, 0.0)
+    to_forget = tl.load(corner + UNITS * UNITS, square, 0.0)
+    to_cell = tl.load(corner + 2 * UNITS * UNITS, square, 0.0)
+    to_output = tl.load(corner + 3 * UNITS * UNITS, square, 0.0)
+    begin = (direction * count + row) * UNITS + column[None, :]
+    h = tl.load(hidden + begin, there, 0.0)
+    c = tl.load(cell + begin, there, 0.0)
+    step = 1 - 2 * direction  # of both directions one walks back
+    time = direction * (length - 1)
+    place = ((row * length + time) * DIRECTIONS + direction) * UNITS
+    wide = gates + 4 * place + column[None, :]
+    narrow = place + column[None, :]
+    stride = step * DIRECTIONS * UNITS
+    i = tl.load(wide, there, 0.0)
+    f = tl.load(wide + UNITS, there, 0.0)
+    g = tl.load(wide + 2 * UNITS, there, 0.0)
+    o = tl.load(wide + 3 * UNITS, there, 0.0)
+    for passed in range(length):
+        # The next step's are on their way while this one is computed.
+        ahead = there & (passed + 1 < length)
+        after = wide + 4 * stride
+        next_i = tl.load(after, ahead, 0.0)
+        next_f = tl.load(after + UNITS, ahead, 0.0)
+        next_g = tl.load(after + 2 * UNITS, ahead, 0.0)
+        next_o = tl.load(after + 3 * UNITS, ahead, 0.0)
+        told = h.to(to_input.dtype)
+        i_now = _sigmoid(tl.dot(told, to_input, input_precision="ieee") + i)
+        f_now = _sigmoid(tl.dot(told, to_forget, input_precision="ieee") + f)
+        g_now = _tanh(tl.dot(told, to_cell, input_precision="ieee") + g)
+        o_now = _sigmoid(tl.dot(told, to_output, input_precision="ieee") + o)
+        c = f_now * c + i_now * g_now
+        h = o_now * _tanh(c)
+        tl.store(wide, i_now, there)
+        tl.store(wide + UNITS, f_now, there)
+        tl.store(wide + 2 * UNITS, g_now, there)
+        tl.store(wide + 3 * UNITS, o_now, there)
+        tl.store(cells + narrow, c, there)
+        tl.store(y + narrow, h, there)
+        i, f, g, o = next_i, next_f, next_g, next_o
+        wide = after
+        narrow += stride
+    tl.store(last_hidden + begin, h, there)
+    tl.store(last_cell + begin, c, there)
+
+
+@triton.jit
+def _backward(  # type: ignore[no-untyped-def]
+    gates,
+    weights,
+    cell,
+    cells,
+    slope,
+    slopes,
+    count,
+    length,
+    DIRECTIONS: tl.constexpr,
+    UNITS: tl.constexpr,
+    PADDED: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    direction = tl.program_id(1)
+    row = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)[:, None]
+    column = tl.arange(0, PADDED)
+    there = (row < count) & (column < UNITS)[None, :]
+    # Here a tile is (unit, unit before).
+    square = (column < UNITS)[:, None] & (column < UNITS)[None, :]
+    corner = weights + direction * 4 * UNITS * UNITS + column[:, None] * UNITS + column[None, :]
+    from_input = tl.load(corner, square, 0.0)
+    from_forget = tl.load(corner + UNITS * UNITS, square, 0.0)
+    from_cell = tl.load(corner + 2 * UNITS * UNITS, square, 0.0)
+    from_output = tl.load(corner + 3 * UNITS * UNITS, square, 0.0)
+    begin = (direction * count + row) * UNITS + column[None, :]
+    c_first = tl.load(cell + begin, there, 0.0)
+    step = 2 * direction - 1  # the other way than forwards
+    time = (1 - direction) * (length - 1)
+    place = ((row * length + time) * DIRECTIONS + direction) * UNITS
+    wide = 4 * place + column[None, :]
+    narrow = place + column[None, :]
+    stride = step * DIRECTIONS * UNITS
+    i = tl.load(gates + wide, there, 0.0).to(tl.float32)
+    f = tl.load(gates + wide + UNITS, there, 0.0).to(tl.float32)
+    g = tl.load(gates + wide + 2 * UNITS, there, 0.0).to(tl.float32)
+    o = tl.load(gates + wide + 3 * UNITS, there, 0.0).to(tl.float32)
+    c = tl.load(cells + narrow, there, 0.0).to(tl.float32)
+    dy = tl.load(slope + narrow, there, 0.0).to(tl.float32)
+    dh = tl.zeros([BLOCK, PADDED], tl.float32)
+    dc = tl.zeros([BLOCK, PADDED], tl.float32)
+    for passed in range(length):
+        ahead = there & (passed + 1 < length)
+        after = wide + 4 * stride
+        further = narrow + stride
+        next_i = tl.load(gates + after, ahead, 0.0).to(tl.float32)
+        next_f = tl.load(gates + after + UNITS, ahead, 0.0).to(tl.float32)
+        next_g = tl.load(gates + after + 2 * UNITS, ahead, 0.0).to(tl.float32)
+        next_o = tl.load(gates + after + 3 * UNITS, ahead, 0.0).to(tl.float32)
+        next_c = tl.load(cells + further, ahead, 0.0).to(tl.float32)
+        next_dy = tl.load(slope + further, ahead, 0.0).to(tl.float32)
+        c_before = tl.where(passed + 1 < length, next_c, c_first)
+        dh += dy
+        bent = _tanh(c)
+        dc += dh * o * (1 - bent * bent)
+        di = (dc * g * i * (1 - i)).to(from_input.dtype)
+        df = (dc * c_before * f * (1 - f)).to(from_input.dtype)
+        dg = (dc * i * (1 - g * g)).to(from_input.dtype)
+        do = (dh * bent * o * (1 - o)).to(from_input.dtype)
+        tl.store(slopes + wide, di, there)
+        tl.store(slopes + wide + UNITS, df, there)
+        tl.store(slopes + wide + 2 * UNITS, dg, there)
+        tl.store(slopes + wide + 3 * UNITS, do, there)
+        dc *= f
+        dh = tl.dot(di, from_input, input_precision="ieee")
+        dh = tl.dot(df, from_forget, dh, input_precision="ieee")
+        dh = tl.dot(dg, from_cell, dh, input_precision="ieee")
+        dh = tl.dot(do, from_output, dh, input_precision="ieee")
+        i, f, g, o, c, dy = next_i, next_f, next_g, next_o, next_c, next_dy
+        wide = after
+        narrow = further
