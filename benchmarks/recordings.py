@@ -139,7 +139,8 @@ def write_recipe(
         for part, (corpus, lists) in parts.items()
     )
     counts = "".join(f"{split} = {count}\n" for split, count in splits.items())
-    text = re.sub(r"(?s)\[splits\].*?(?=\[room\])", f"[splits]\n{counts}\n[corpora]\n{left}\n{corpora}", text)
+    given = f"[splits]\n{counts}\n[corpora]\n{left}\n{corpora}"
+    text = re.sub(r"(?s)\[splits\].*?(?=\[room\])", given, text)
     path = work / f"{name}.toml"
     path.write_text(text.replace(f'"mini-{task}"', f'"{name}"'), encoding="utf-8")
     return path

@@ -37,7 +37,7 @@ from kbbench.memory import keep_freed_memory
 
 
 class Link(NamedTuple):
-    """A network to train, between two shares of the time; ``begin`` is TASK/STAGE, or of --start"""
+    """A network to train, between two shares of the time; ``begin``: TASK/STAGE, or of --start."""
 
     task: str
     stage: str
@@ -84,21 +84,12 @@ def run(given: argparse.Namespace, link: Link) -> None:
         return
     data = read_data(given, link.task)
     start, end = (given.began + 60 * given.minutes * share for share in (link.begins, link.ends))
-    if link.begin:
-        task, stage = link.begin.split("/")
-        begin = given.out / task / weights_name(stage)
-    else:
-        begin = given.start / weights_name(link.stage)
-    needed = [begin]
-    if link.stage in BOOSTINGS:
-        needed.append(out / weights_name("large"))
+    begin = begins_as(given, link)
+    needed = [begin, *([out / weights_name("large")] if link.stage in BOOSTINGS else [])]
     time.sleep(max(0.0, start - time.time()))
-    for path in needed:
-        while not path.is_file() and time.time() < start + GRACE_S:
-            time.sleep(0.2)
-        if not path.is_file():
-            print(f"{link.task}: {path} is not there: {link.stage} is left out", flush=True)
-            return
+    if missing := awaited(needed, start + GRACE_S):
+        print(f"{link.task}: {missing} is not there: {link.stage} is left out", flush=True)
+        return
     runs: list[Outcome] = []
     left = end - time.time()
     for part, until in (("steady", end - (1 - STEADY) * left), ("settle", end)):
@@ -123,6 +114,23 @@ def run(given: argparse.Namespace, link: Link) -> None:
         if outcome.weights.is_file():
             begin = outcome.weights
     write_up(out, link.stage, runs)
+
+
+def begins_as(given: argparse.Namespace, link: Link) -> Path:
+    """The weights that a link begins with."""
+    if not link.begin:
+        return Path(given.start / weights_name(link.stage))
+    task, stage = link.begin.split("/")
+    return Path(given.out / task / weights_name(stage))
+
+
+def awaited(paths: list[Path], until: float) -> Path | None:
+    """Wait for files, at most until a time; one that is still missing."""
+    while missing := [path for path in paths if not path.is_file()]:
+        if time.time() > until:
+            return missing[0]
+        time.sleep(0.2)
+    return None
 
 
 def settings(given: argparse.Namespace, stage: str, steps: int, first: bool) -> Settings:

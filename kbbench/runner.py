@@ -192,7 +192,7 @@ class Runner:
         self, batch: Batch, condition: Condition, channel: Channel, boosted: Boosted
     ) -> Tensor:
         """Chunk by chunk, a mixture at a time, as it runs live: the same bits."""
-        _to_device(boosted.models, self.device)
+        place(boosted.models, self.device)
         chunks = batch.given.chunks
         rows = []
         for row, name in enumerate(batch.ids):
@@ -233,7 +233,7 @@ class Runner:
         return Heard(what, estimates.clone(), sent.to(torch.float32))
 
     def _call(self, model: Any, what: str, batch: Batch, arguments: dict[str, Any]) -> Any:
-        _to_device([model], self.device)
+        place([model], self.device)
         # Copies: a model that works in place must not change what the next one hears.
         given = {"enrollment": batch.enrollment, **arguments}
         if self.loaded.triple.oracle:
@@ -297,8 +297,8 @@ def hint_kbit_per_s(bits_per_chunk: int) -> float:
     return bits_per_chunk * SAMPLE_RATE / CHUNK / 1000
 
 
-def _to_device(models: Sequence[Any], device: torch.device) -> None:
-    """Where they are there already, this is no work."""
+def place(models: Sequence[Any], device: torch.device) -> None:
+    """Move those that are modules; where they are there already, this is no work."""
     for model in models:
         if isinstance(model, nn.Module):
             model.to(device)

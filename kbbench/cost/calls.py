@@ -16,7 +16,7 @@ from kbbench.models.checks import kind
 from kbbench.models.contract import Boosted
 from kbbench.models.loading import LoadedTriple
 from kbbench.rng import Stream
-from kbbench.runner import hint_bits
+from kbbench.runner import CPU, hint_bits, place
 from kbbench.units import CHUNK
 
 
@@ -99,12 +99,14 @@ def subjects(loaded: LoadedTriple, delay_chunks: int) -> dict[str, Subject]:
     """Small, device, large, and the remote where it is another model than the large one.
 
     Of a boosted model with an opaque link the device is all of it: it has no remote of its own.
+    All are on the CPU from now on, where cost is measured, wherever they ran before.
     """
     triple, boosted = loaded.triple, loaded.boosted_at(delay_chunks)
     models: dict[str, Any] = {"small": triple.small, "device": boosted.models[0]}
     models["large"] = triple.large
     if isinstance(boosted, Boosted) and boosted.remote is not triple.large:
         models["remote"] = boosted.remote
+    place(list(models.values()), CPU)
     return {name: Subject(loaded, name, model) for name, model in models.items()}
 
 

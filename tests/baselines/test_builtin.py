@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -13,6 +16,7 @@ from kbbench.cli import main
 from kbbench.models import Boosted
 from kbbench.models.loading import load_triple
 from kbbench.rng import Stream
+from kbbench.scenes.dataset import Dataset
 from kbbench.units import OFFICIAL_DELAYS
 from tests.baselines.networks import stream_device
 
@@ -54,6 +58,17 @@ def test_the_boosted_device_streams_what_it_gives_offline(name: str) -> None:
         offline = boosted.device(mixture, enrollment=enrollment, **heard.as_arguments())
         streamed = stream_device(boosted.device, mixture, heard, enrollment)
         torch.testing.assert_close(streamed, offline, atol=1e-5, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_whole_run_on_cuda(tmp_path: Path, tiny_dataset: Callable[[str], Dataset]) -> None:
+    """Models there; price and metrics on the CPU."""
+    data, out = tiny_dataset("separation").folder, tmp_path / "run"
+    line = f"evaluate separation-kb --data {data} --out {out} --skip-audit --delays 6 --device cuda"
+    result = CliRunner().invoke(main, line.split())
+    assert result.exit_code == 0, result.output
+    assert (out / "cost.json").is_file()
 
 
 @pytest.mark.slow

@@ -30,6 +30,26 @@ def separator() -> Cost:
     return profile(separator_triple())
 
 
+class Travelling(nn.Module):
+    """Notes where it was last sent."""
+
+    place = "elsewhere"
+
+    def to(self, *args: Any, **kwargs: Any) -> Travelling:
+        self.place = str(args[0])
+        return self
+
+    def forward(self, mixture: Tensor, **kwargs: Any) -> Tensor:
+        assert self.place == "cpu", self.place
+        return mixture[:, None]
+
+
+def test_cost_is_measured_on_the_cpu_wherever_a_model_ran_before() -> None:
+    small, device = Travelling(), Travelling()
+    profile(triple(small=small, device=device))
+    assert small.place == device.place == "cpu"
+
+
 def test_the_separator_streams_what_it_gives_offline(signal: Callable[..., Tensor]) -> None:
     """Else its figures would be those of two different models."""
     model, mixture = Separator(16, hint_size=3), signal(1, 2, 20 * CHUNK)

@@ -21,7 +21,7 @@ class Change(NamedTuple):
 
     speed_percent: int
     gain: float
-    mirrored: bool
+    mirrored: bool = False
 
     @classmethod
     def drawn(cls, settings: Settings, number: int) -> Change:
@@ -39,8 +39,9 @@ class Change(NamedTuple):
     def excerpt(self, signal: Tensor, start: int, length: int) -> Tensor:
         """What begins at a sample of a signal (..., C, T), at the clip's speed: (..., C, length).
 
-        Mirrored, left is right: heads are nearly as symmetric as rooms are. Faster is higher too, as a tape is. Source: Ko et al., "Audio augmentation for speech
-        recognition", Interspeech 2015.
+        Mirrored, left is right: heads are nearly as symmetric as rooms are. Faster is higher too,
+        as a tape is. Source: Ko et al., "Audio augmentation for speech recognition", Interspeech
+        2015.
         """
         if self.mirrored:
             signal = signal.flip(-2)

@@ -59,15 +59,14 @@ class FusedLSTM(nn.LSTM):
         return y, (hidden, cell)
 
     def _both(self, kinds: tuple[str, ...], end: str) -> Tensor:
-        first, *others = (getattr(self, kind + end) for kind in kinds)
-        return sum(others, start=first)
+        return torch.stack([getattr(self, kind + end) for kind in kinds]).sum(dim=0)
 
 
 class _Steps(torch.autograd.Function):
     """All steps: x (N, L, I), weights (D 4 H, I) and (D 4 H, H), bias (D 4 H), states (D, N, H)."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: Tensor, into: Tensor, again: Tensor, bias: Tensor, hidden: Tensor, cell: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         count, length, _ = x.shape
@@ -87,9 +86,7 @@ class _Steps(torch.autograd.Function):
         return y, *last
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any, slope: Tensor, *states: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, slope: Tensor, *states: Tensor) -> tuple[Tensor | None, ...]:
         x, into, again, gates, y, cells, hidden, cell = ctx.saved_tensors
         count, length, width = x.shape
         directions, _, units = hidden.shape
@@ -148,10 +145,10 @@ def _grid(count: int, directions: int) -> tuple[int, int]:
 def _sizes(directions: int, units: int) -> dict[str, int]:
     padded = max(NARROWEST, triton.next_power_of_2(units))
     return {
-        "DIRECTIONS": directions,
-        "UNITS": units,
-        "PADDED": padded,
-        "BLOCK": ROWS,
+        "directions": directions,
+        "units": units,
+        "padded": padded,
+        "block": ROWS,
         "num_warps": padded // WIDTH,
     }
 
@@ -166,7 +163,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     return 2 / (1 + tl.exp(-2 * x)) - 1
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _forward(  # type: ignore[no-untyped-def]
     gates,
     weights,
@@ -178,43 +175,43 @@ def _forward(  # type: ignore[no-untyped-def]
     last_cell,
     count,
     length,
-    DIRECTIONS: tl.constexpr,
-    UNITS: tl.constexpr,
-    PADDED: tl.constexpr,
-    BLOCK: tl.constexpr,
+    directions: tl.constexpr,
+    units: tl.constexpr,
+    padded: tl.constexpr,
+    block: tl.constexpr,
 ):
     direction = tl.program_id(1)
-    row = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)[:, None]
-    column = tl.arange(0, PADDED)
-    there = (row < count) & (column < UNITS)[None, :]
+    row = (tl.program_id(0) * block + tl.arange(0, block)).to(tl.int64)[:, None]
+    column = tl.arange(0, padded)
+    there = (row < count) & (column < units)[None, :]
     # Weights lie as (gate, unit, unit before); a tile is (unit before, unit).
-    square = (column < UNITS)[:, None] & (column < UNITS)[None, :]
-    corner = weights + direction * 4 * UNITS * UNITS + column[None, :] * UNITS + column[:, None]
+    square = (column < units)[:, None] & (column < units)[None, :]
+    corner = weights + direction * 4 * units * units + column[None, :] * units + column[:, None]
     to_input = tl.load(corner, square, 0.0)
-    to_forget = tl.load(corner + UNITS * UNITS, square, 0.0)
-    to_cell = tl.load(corner + 2 * UNITS * UNITS, square, 0.0)
-    to_output = tl.load(corner + 3 * UNITS * UNITS, square, 0.0)
-    begin = (direction * count + row) * UNITS + column[None, :]
+    to_forget = tl.load(corner + units * units, square, 0.0)
+    to_cell = tl.load(corner + 2 * units * units, square, 0.0)
+    to_output = tl.load(corner + 3 * units * units, square, 0.0)
+    begin = (direction * count + row) * units + column[None, :]
     h = tl.load(hidden + begin, there, 0.0)
     c = tl.load(cell + begin, there, 0.0)
     step = 1 - 2 * direction  # of both directions one walks back
     time = direction * (length - 1)
-    place = ((row * length + time) * DIRECTIONS + direction) * UNITS
+    place = ((row * length + time) * directions + direction) * units
     wide = gates + 4 * place + column[None, :]
     narrow = place + column[None, :]
-    stride = step * DIRECTIONS * UNITS
+    stride = step * directions * units
     i = tl.load(wide, there, 0.0)
-    f = tl.load(wide + UNITS, there, 0.0)
-    g = tl.load(wide + 2 * UNITS, there, 0.0)
-    o = tl.load(wide + 3 * UNITS, there, 0.0)
+    f = tl.load(wide + units, there, 0.0)
+    g = tl.load(wide + 2 * units, there, 0.0)
+    o = tl.load(wide + 3 * units, there, 0.0)
     for passed in range(length):
         # The next step's are on their way while this one is computed.
         ahead = there & (passed + 1 < length)
         after = wide + 4 * stride
         next_i = tl.load(after, ahead, 0.0)
-        next_f = tl.load(after + UNITS, ahead, 0.0)
-        next_g = tl.load(after + 2 * UNITS, ahead, 0.0)
-        next_o = tl.load(after + 3 * UNITS, ahead, 0.0)
+        next_f = tl.load(after + units, ahead, 0.0)
+        next_g = tl.load(after + 2 * units, ahead, 0.0)
+        next_o = tl.load(after + 3 * units, ahead, 0.0)
         told = h.to(to_input.dtype)
         i_now = _sigmoid(tl.dot(told, to_input, input_precision="ieee") + i)
         f_now = _sigmoid(tl.dot(told, to_forget, input_precision="ieee") + f)
@@ -223,9 +220,9 @@ def _forward(  # type: ignore[no-untyped-def]
         c = f_now * c + i_now * g_now
         h = o_now * _tanh(c)
         tl.store(wide, i_now, there)
-        tl.store(wide + UNITS, f_now, there)
-        tl.store(wide + 2 * UNITS, g_now, there)
-        tl.store(wide + 3 * UNITS, o_now, there)
+        tl.store(wide + units, f_now, there)
+        tl.store(wide + 2 * units, g_now, there)
+        tl.store(wide + 3 * units, o_now, there)
         tl.store(cells + narrow, c, there)
         tl.store(y + narrow, h, there)
         i, f, g, o = next_i, next_f, next_g, next_o
@@ -235,7 +232,7 @@ def _forward(  # type: ignore[no-untyped-def]
     tl.store(last_cell + begin, c, there)
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _backward(  # type: ignore[no-untyped-def]
     gates,
     weights,
@@ -245,46 +242,46 @@ def _backward(  # type: ignore[no-untyped-def]
     slopes,
     count,
     length,
-    DIRECTIONS: tl.constexpr,
-    UNITS: tl.constexpr,
-    PADDED: tl.constexpr,
-    BLOCK: tl.constexpr,
+    directions: tl.constexpr,
+    units: tl.constexpr,
+    padded: tl.constexpr,
+    block: tl.constexpr,
 ):
     direction = tl.program_id(1)
-    row = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)[:, None]
-    column = tl.arange(0, PADDED)
-    there = (row < count) & (column < UNITS)[None, :]
+    row = (tl.program_id(0) * block + tl.arange(0, block)).to(tl.int64)[:, None]
+    column = tl.arange(0, padded)
+    there = (row < count) & (column < units)[None, :]
     # Here a tile is (unit, unit before).
-    square = (column < UNITS)[:, None] & (column < UNITS)[None, :]
-    corner = weights + direction * 4 * UNITS * UNITS + column[:, None] * UNITS + column[None, :]
+    square = (column < units)[:, None] & (column < units)[None, :]
+    corner = weights + direction * 4 * units * units + column[:, None] * units + column[None, :]
     from_input = tl.load(corner, square, 0.0)
-    from_forget = tl.load(corner + UNITS * UNITS, square, 0.0)
-    from_cell = tl.load(corner + 2 * UNITS * UNITS, square, 0.0)
-    from_output = tl.load(corner + 3 * UNITS * UNITS, square, 0.0)
-    begin = (direction * count + row) * UNITS + column[None, :]
+    from_forget = tl.load(corner + units * units, square, 0.0)
+    from_cell = tl.load(corner + 2 * units * units, square, 0.0)
+    from_output = tl.load(corner + 3 * units * units, square, 0.0)
+    begin = (direction * count + row) * units + column[None, :]
     c_first = tl.load(cell + begin, there, 0.0)
     step = 2 * direction - 1  # the other way than forwards
     time = (1 - direction) * (length - 1)
-    place = ((row * length + time) * DIRECTIONS + direction) * UNITS
+    place = ((row * length + time) * directions + direction) * units
     wide = 4 * place + column[None, :]
     narrow = place + column[None, :]
-    stride = step * DIRECTIONS * UNITS
+    stride = step * directions * units
     i = tl.load(gates + wide, there, 0.0).to(tl.float32)
-    f = tl.load(gates + wide + UNITS, there, 0.0).to(tl.float32)
-    g = tl.load(gates + wide + 2 * UNITS, there, 0.0).to(tl.float32)
-    o = tl.load(gates + wide + 3 * UNITS, there, 0.0).to(tl.float32)
+    f = tl.load(gates + wide + units, there, 0.0).to(tl.float32)
+    g = tl.load(gates + wide + 2 * units, there, 0.0).to(tl.float32)
+    o = tl.load(gates + wide + 3 * units, there, 0.0).to(tl.float32)
     c = tl.load(cells + narrow, there, 0.0).to(tl.float32)
     dy = tl.load(slope + narrow, there, 0.0).to(tl.float32)
-    dh = tl.zeros([BLOCK, PADDED], tl.float32)
-    dc = tl.zeros([BLOCK, PADDED], tl.float32)
+    dh = tl.full([block, padded], 0.0, tl.float32)
+    dc = tl.full([block, padded], 0.0, tl.float32)
     for passed in range(length):
         ahead = there & (passed + 1 < length)
         after = wide + 4 * stride
         further = narrow + stride
         next_i = tl.load(gates + after, ahead, 0.0).to(tl.float32)
-        next_f = tl.load(gates + after + UNITS, ahead, 0.0).to(tl.float32)
-        next_g = tl.load(gates + after + 2 * UNITS, ahead, 0.0).to(tl.float32)
-        next_o = tl.load(gates + after + 3 * UNITS, ahead, 0.0).to(tl.float32)
+        next_f = tl.load(gates + after + units, ahead, 0.0).to(tl.float32)
+        next_g = tl.load(gates + after + 2 * units, ahead, 0.0).to(tl.float32)
+        next_o = tl.load(gates + after + 3 * units, ahead, 0.0).to(tl.float32)
         next_c = tl.load(cells + further, ahead, 0.0).to(tl.float32)
         next_dy = tl.load(slope + further, ahead, 0.0).to(tl.float32)
         c_before = tl.where(passed + 1 < length, next_c, c_first)
@@ -296,9 +293,9 @@ def _backward(  # type: ignore[no-untyped-def]
         dg = (dc * i * (1 - g * g)).to(from_input.dtype)
         do = (dh * bent * o * (1 - o)).to(from_input.dtype)
         tl.store(slopes + wide, di, there)
-        tl.store(slopes + wide + UNITS, df, there)
-        tl.store(slopes + wide + 2 * UNITS, dg, there)
-        tl.store(slopes + wide + 3 * UNITS, do, there)
+        tl.store(slopes + wide + units, df, there)
+        tl.store(slopes + wide + 2 * units, dg, there)
+        tl.store(slopes + wide + 3 * units, do, there)
         dc *= f
         dh = tl.dot(di, from_input, input_precision="ieee")
         dh = tl.dot(df, from_forget, dh, input_precision="ieee")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_the_change_of_a_clip_depends_on_its_number_alone() -> None:
 
 
 def test_without_a_change_clips_are_the_recordings_themselves() -> None:
-    assert Change.drawn(settings(), 5) == (100, 1.0)
+    assert Change.drawn(settings(), 5) == (100, 1.0, False)
     clip = Clips(Noises(), settings())[1]["mixture"]
     mixtures = [Noises()[n]["mixture"] for n in range(3)]
     pieces = torch.stack([mixture.unfold(-1, 1600, 1) for mixture in mixtures])  # (3, 2, N, 1600)
@@ -90,9 +91,25 @@ def test_all_clips_are_of_one_length_and_the_enrollment_keeps_pace() -> None:
         assert np.abs(clip["enrollment"][0, 300:2000].numpy() - expected).max() < 1e-5
 
 
-def test_kept_hints_go_with_gain_but_not_with_speed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="leave out either --cache-hints or --speed"):
-        settings("boosted", cache_hints=True, speeds_percent=(90, 100))
+def test_every_other_clip_is_mirrored_whole() -> None:
+    plain, mirrored = (Clips(Noises(), settings(mirror=mirror)) for mirror in (False, True))
+    turned = 0
+    for number in range(40):
+        before, after = plain[number], mirrored[number]
+        if Change.drawn(mirrored.settings, number).mirrored:
+            turned += 1
+            before = {name: before[name].flip(-2) for name in ("mixture", "references")}
+        for name in ("mixture", "references"):
+            assert torch.equal(after[name], before[name])
+    assert 10 < turned < 30
+    voice = Tones()[0]["enrollment"]
+    assert torch.equal(Change(100, 1.0, mirrored=True).excerpt(voice, 5, 50), voice[:, 5:55])
+
+
+@pytest.mark.parametrize("change", [{"speeds_percent": (90, 100)}, {"mirror": True}])
+def test_kept_hints_go_with_gain_alone(change: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="leave out either --cache-hints, or --speed and --mirror"):
+        settings("boosted", cache_hints=True, **change)
     kept = settings("distilled", cache_hints=True, gain_db=6)
     clips = Clips(heard_scenes(DATA, kept, remote(), tmp_path), kept)
     plain = Clips(clips.scenes, settings("distilled", cache_hints=True))
@@ -137,5 +154,5 @@ def test_what_is_no_speed_is_one_line(text: str, message: str, tmp_path: Path) -
 
 
 def test_runs_from_before_there_were_speeds_carry_on() -> None:
-    old = settings().model_dump(exclude={"speeds_percent", "gain_db"})
+    old = settings().model_dump(exclude={"speeds_percent", "gain_db", "mirror"})
     assert Settings.model_validate(old) == settings()
