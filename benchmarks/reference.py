@@ -154,7 +154,7 @@ def main() -> None:
         print("\n".join(table(run, baseline)))
         if given.plots:
             write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
-            write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run, baseline]))
+            write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run]))
     elif given.what == "card":
         print("\n".join(card(given.name)))
     else:
