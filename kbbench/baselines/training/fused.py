@@ -164,6 +164,35 @@ def _tanh(x):  # type: ignore[no-untyped-def]
 
 
 @triton.jit  # type: ignore[untyped-decorator]
+def _load_gates(first, apart, mask, dtype: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Four tiles, one a gate, so many numbers apart."""
+    return (
+        tl.load(first, mask, 0.0).to(dtype),
+        tl.load(first + apart, mask, 0.0).to(dtype),
+        tl.load(first + 2 * apart, mask, 0.0).to(dtype),
+        tl.load(first + 3 * apart, mask, 0.0).to(dtype),
+    )
+
+
+@triton.jit
+def _store_gates(first, apart, mask, i, f, g, o):  # type: ignore[no-untyped-def]
+    tl.store(first, i, mask)
+    tl.store(first + apart, f, mask)
+    tl.store(first + 2 * apart, g, mask)
+    tl.store(first + 3 * apart, o, mask)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _extent(count, units: tl.constexpr, padded: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
+    """A program's sequences, the units, where a tile of both holds something, and one of units."""
+    row = (tl.program_id(0) * block + tl.arange(0, block)).to(tl.int64)[:, None]
+    column = tl.arange(0, padded)
+    there = (row < count) & (column < units)[None, :]
+    square = (column < units)[:, None] & (column < units)[None, :]
+    return row, column, there, square
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def _forward(  # type: ignore[no-untyped-def]
     gates,
     weights,
@@ -181,16 +210,12 @@ def _forward(  # type: ignore[no-untyped-def]
     block: tl.constexpr,
 ):
     direction = tl.program_id(1)
-    row = (tl.program_id(0) * block + tl.arange(0, block)).to(tl.int64)[:, None]
-    column = tl.arange(0, padded)
-    there = (row < count) & (column < units)[None, :]
+    row, column, there, square = _extent(count, units, padded, block)
     # Weights lie as (gate, unit, unit before); a tile is (unit before, unit).
-    square = (column < units)[:, None] & (column < units)[None, :]
     corner = weights + direction * 4 * units * units + column[None, :] * units + column[:, None]
-    to_input = tl.load(corner, square, 0.0)
-    to_forget = tl.load(corner + units * units, square, 0.0)
-    to_cell = tl.load(corner + 2 * units * units, square, 0.0)
-    to_output = tl.load(corner + 3 * units * units, square, 0.0)
+    to_input, to_forget, to_cell, to_output = _load_gates(
+        corner, units * units, square, weights.dtype.element_ty
+    )
     begin = (direction * count + row) * units + column[None, :]
     h = tl.load(hidden + begin, there, 0.0)
     c = tl.load(cell + begin, there, 0.0)
@@ -200,18 +225,12 @@ def _forward(  # type: ignore[no-untyped-def]
     wide = gates + 4 * place + column[None, :]
     narrow = place + column[None, :]
     stride = step * directions * units
-    i = tl.load(wide, there, 0.0)
-    f = tl.load(wide + units, there, 0.0)
-    g = tl.load(wide + 2 * units, there, 0.0)
-    o = tl.load(wide + 3 * units, there, 0.0)
+    i, f, g, o = _load_gates(wide, units, there, gates.dtype.element_ty)
     for passed in range(length):
         # The next step's are on their way while this one is computed.
         ahead = there & (passed + 1 < length)
         after = wide + 4 * stride
-        next_i = tl.load(after, ahead, 0.0)
-        next_f = tl.load(after + units, ahead, 0.0)
-        next_g = tl.load(after + 2 * units, ahead, 0.0)
-        next_o = tl.load(after + 3 * units, ahead, 0.0)
+        next_i, next_f, next_g, next_o = _load_gates(after, units, ahead, gates.dtype.element_ty)
         told = h.to(to_input.dtype)
         i_now = _sigmoid(tl.dot(told, to_input, input_precision="ieee") + i)
         f_now = _sigmoid(tl.dot(told, to_forget, input_precision="ieee") + f)
@@ -219,10 +238,7 @@ def _forward(  # type: ignore[no-untyped-def]
         o_now = _sigmoid(tl.dot(told, to_output, input_precision="ieee") + o)
         c = f_now * c + i_now * g_now
         h = o_now * _tanh(c)
-        tl.store(wide, i_now, there)
-        tl.store(wide + units, f_now, there)
-        tl.store(wide + 2 * units, g_now, there)
-        tl.store(wide + 3 * units, o_now, there)
+        _store_gates(wide, units, there, i_now, f_now, g_now, o_now)
         tl.store(cells + narrow, c, there)
         tl.store(y + narrow, h, there)
         i, f, g, o = next_i, next_f, next_g, next_o
@@ -248,16 +264,12 @@ def _backward(  # type: ignore[no-untyped-def]
     block: tl.constexpr,
 ):
     direction = tl.program_id(1)
-    row = (tl.program_id(0) * block + tl.arange(0, block)).to(tl.int64)[:, None]
-    column = tl.arange(0, padded)
-    there = (row < count) & (column < units)[None, :]
+    row, column, there, square = _extent(count, units, padded, block)
     # Here a tile is (unit, unit before).
-    square = (column < units)[:, None] & (column < units)[None, :]
     corner = weights + direction * 4 * units * units + column[:, None] * units + column[None, :]
-    from_input = tl.load(corner, square, 0.0)
-    from_forget = tl.load(corner + units * units, square, 0.0)
-    from_cell = tl.load(corner + 2 * units * units, square, 0.0)
-    from_output = tl.load(corner + 3 * units * units, square, 0.0)
+    from_input, from_forget, from_cell, from_output = _load_gates(
+        corner, units * units, square, weights.dtype.element_ty
+    )
     begin = (direction * count + row) * units + column[None, :]
     c_first = tl.load(cell + begin, there, 0.0)
     step = 2 * direction - 1  # the other way than forwards
@@ -266,10 +278,7 @@ def _backward(  # type: ignore[no-untyped-def]
     wide = 4 * place + column[None, :]
     narrow = place + column[None, :]
     stride = step * directions * units
-    i = tl.load(gates + wide, there, 0.0).to(tl.float32)
-    f = tl.load(gates + wide + units, there, 0.0).to(tl.float32)
-    g = tl.load(gates + wide + 2 * units, there, 0.0).to(tl.float32)
-    o = tl.load(gates + wide + 3 * units, there, 0.0).to(tl.float32)
+    i, f, g, o = _load_gates(gates + wide, units, there, tl.float32)
     c = tl.load(cells + narrow, there, 0.0).to(tl.float32)
     dy = tl.load(slope + narrow, there, 0.0).to(tl.float32)
     dh = tl.full([block, padded], 0.0, tl.float32)
@@ -278,10 +287,7 @@ def _backward(  # type: ignore[no-untyped-def]
         ahead = there & (passed + 1 < length)
         after = wide + 4 * stride
         further = narrow + stride
-        next_i = tl.load(gates + after, ahead, 0.0).to(tl.float32)
-        next_f = tl.load(gates + after + units, ahead, 0.0).to(tl.float32)
-        next_g = tl.load(gates + after + 2 * units, ahead, 0.0).to(tl.float32)
-        next_o = tl.load(gates + after + 3 * units, ahead, 0.0).to(tl.float32)
+        next_i, next_f, next_g, next_o = _load_gates(gates + after, units, ahead, tl.float32)
         next_c = tl.load(cells + further, ahead, 0.0).to(tl.float32)
         next_dy = tl.load(slope + further, ahead, 0.0).to(tl.float32)
         c_before = tl.where(passed + 1 < length, next_c, c_first)
@@ -292,10 +298,7 @@ def _backward(  # type: ignore[no-untyped-def]
         df = (dc * c_before * f * (1 - f)).to(from_input.dtype)
         dg = (dc * i * (1 - g * g)).to(from_input.dtype)
         do = (dh * bent * o * (1 - o)).to(from_input.dtype)
-        tl.store(slopes + wide, di, there)
-        tl.store(slopes + wide + units, df, there)
-        tl.store(slopes + wide + 2 * units, dg, there)
-        tl.store(slopes + wide + 3 * units, do, there)
+        _store_gates(slopes + wide, units, there, di, df, dg, do)
         dc *= f
         dh = tl.dot(di, from_input, input_precision="ieee")
         dh = tl.dot(df, from_forget, dh, input_precision="ieee")
