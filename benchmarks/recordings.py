@@ -126,9 +126,9 @@ def write_recipe(
         "noise": ("folder", NOISES),
         "heads": ("cipic", HEADS),
     }
-    parts = {part: given for part, given in everyone.items() if f'{part} = "mini"' in text}
+    used = [part for part in everyone if f'{part} = "mini"' in text]
     left = "".join(f'{part} = "mini"\n' for part in embedded)
-    parts = {part: given for part, given in parts.items() if part not in embedded}
+    parts = {part: everyone[part] for part in used if part not in embedded}
     corpora = "".join(
         f'[corpora.{part}]\ncorpus = "{corpus}"\n'
         + "".join(
