@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from scipy import fft, signal
 from torch import Tensor
@@ -17,6 +20,23 @@ MARGIN_SAMPLES = 16
 MICRO = 1e6
 
 
+@dataclass(frozen=True, eq=False)
+class BinauralReference:
+    """A reference (2, samples) for any number of estimates: measured once, when asked for."""
+
+    signal: Tensor
+
+    @cached_property
+    def ild_db(self) -> float:
+        """As :func:`ild_db`."""
+        return ild_db(self.signal)
+
+    @cached_property
+    def itd_us(self) -> float:
+        """As :func:`itd_us`."""
+        return itd_us(self.signal)
+
+
 def ild_error_db(estimate: Tensor, reference: Tensor) -> float:
     """Absolute error of the interaural level difference in dB; lower is better.
 
@@ -30,8 +50,13 @@ def ild_error_db(estimate: Tensor, reference: Tensor) -> float:
     Source: the broadband difference of Han, Luo and Mesgarani, "Real-time binaural speech
     separation with preserved spatial cues", ICASSP 2020.
     """
-    _check(estimate, reference)
-    return abs(ild_db(estimate) - ild_db(reference))
+    return ild_error_of(estimate, BinauralReference(reference))
+
+
+def ild_error_of(estimate: Tensor, reference: BinauralReference) -> float:
+    """As :func:`ild_error_db`."""
+    _check(estimate, reference.signal)
+    return abs(ild_db(estimate) - reference.ild_db)
 
 
 def itd_error_us(estimate: Tensor, reference: Tensor) -> float:
@@ -41,8 +66,13 @@ def itd_error_us(estimate: Tensor, reference: Tensor) -> float:
 
     Source: as :func:`ild_error_db`, delays as :func:`itd_us` finds them.
     """
-    _check(estimate, reference)
-    return abs(itd_us(estimate) - itd_us(reference))
+    return itd_error_of(estimate, BinauralReference(reference))
+
+
+def itd_error_of(estimate: Tensor, reference: BinauralReference) -> float:
+    """As :func:`itd_error_us`."""
+    _check(estimate, reference.signal)
+    return abs(itd_us(estimate) - reference.itd_us)
 
 
 def ild_db(both: Tensor) -> float:
@@ -85,5 +115,5 @@ def _check(estimate: Tensor, reference: Tensor) -> None:
     if len(estimate) != 2:
         raise ValueError(f"{len(estimate)} channels, expected two ears")
     for name, both in (("estimate", estimate), ("reference", reference)):
-        if not both.double().square().sum(-1).all():
+        if not both.any(dim=-1).all():
             raise ValueError(f"{name} is silent at an ear")

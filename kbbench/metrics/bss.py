@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 FILTER_TAPS = 512
 """Length of the filter that is forgiven: 32 ms; that of BSS Eval version 3."""
-AT_ONCE = 6
-"""Estimates that one call takes: what is prepared of the reference is shared, memory is small."""
+AT_ONCE = 12
+"""Estimates that one call takes: all conditions of a run share what is prepared of the reference."""
 DIGITS = 9
 """Decimals of dB: those beyond depend on what else is computed in the same call."""
 
@@ -19,7 +18,7 @@ def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
 
     Args:
         estimate: (..., samples), float: all estimates of one reference, which is prepared once for
-            every six of them.
+            every twelve of them.
         reference: (samples,), float, not silent. Means are not removed.
 
     Returns:
@@ -41,16 +40,13 @@ def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
         )
     if len(reference) < FILTER_TAPS:
         raise ValueError(f"{len(reference)} samples, SDR needs {FILTER_TAPS} or more")
-    rows, x = estimate.double().reshape(-1, len(reference)).numpy(), reference.double().numpy()
+    rows, x = estimate.double().reshape(-1, len(reference)), reference.double()
     if not x.any():
         raise ValueError("reference is silent")
-    if not rows.any(axis=-1).all():
+    if not rows.any(dim=-1).all():
         raise ValueError("estimate is silent")
-    parts = []
-    for start in range(0, len(rows), AT_ONCE):
-        with np.errstate(divide="ignore"):  # nothing left of the error: infinite
-            negative = fast_bss_eval.sdr_loss(
-                rows[start : start + AT_ONCE], x[None], filter_length=FILTER_TAPS, pairwise=True
-            )
-        parts.append(-negative[0].round(DIGITS))
-    return torch.from_numpy(np.concatenate(parts)).reshape(estimate.shape[:-1])
+    negative = [
+        fast_bss_eval.sdr_loss(part, x[None], filter_length=FILTER_TAPS, pairwise=True)[0]
+        for part in rows.split(AT_ONCE)
+    ]
+    return -torch.cat(negative).round(decimals=DIGITS).reshape(estimate.shape[:-1])

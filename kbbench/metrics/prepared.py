@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from kbbench.metrics.binaural import BinauralReference
 from kbbench.metrics.bss import sdr
 from kbbench.metrics.intelligibility import Array, StoiReference, stoi_segments
 
@@ -78,11 +79,11 @@ class Ears:
 
     Args:
         estimate: (channels, samples).
-        reference: (channels, samples).
+        reference: at all ears.
         talkers: of a mixture with one wanted talker: that one, then the others, all whole as they
             are heard, (talkers, channels, samples).
     """
 
     estimate: Tensor
-    reference: Tensor
+    reference: BinauralReference
     talkers: Tensor | None = None

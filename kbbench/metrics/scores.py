@@ -11,14 +11,14 @@ from typing import TypeVar
 from torch import Tensor
 
 from kbbench.errors import one_line
-from kbbench.metrics.binaural import ild_error_db, itd_error_us
+from kbbench.metrics.binaural import BinauralReference, ild_error_of, itd_error_of
 from kbbench.metrics.extras import DNSMOS, WER
 from kbbench.metrics.intelligibility import estoi_of, stoi_of
 from kbbench.metrics.metric import Metric
 from kbbench.metrics.perceptual import pesq_wb
 from kbbench.metrics.prepared import Ear, Ears, Reference
 from kbbench.metrics.ratios import si_sdr, snr
-from kbbench.metrics.signals import check_finite
+from kbbench.metrics.signals import not_finite
 from kbbench.metrics.talkers import wrong_talker
 
 Input = TypeVar("Input")
@@ -67,14 +67,14 @@ METRICS: dict[str, Metric] = {
             "ild_error_db",
             "ILD error",
             "dB",
-            ears=lambda ears: ild_error_db(ears.estimate, ears.reference),
+            ears=lambda ears: ild_error_of(ears.estimate, ears.reference),
             better="lower",
         ),
         Metric(
             "itd_error_us",
             "ITD error",
             "µs",
-            ears=lambda ears: itd_error_us(ears.estimate, ears.reference),
+            ears=lambda ears: itd_error_of(ears.estimate, ears.reference),
             better="lower",
         ),
     )
@@ -135,11 +135,14 @@ def score_source(
         Reference(reference[channel], [estimate[channel] for estimate in estimates])
         for channel in range(len(reference))
     ]
+    both = BinauralReference(reference)
     found = []
     for number, estimate in enumerate(estimates):
-        ears = Ears(estimate, reference, talkers)
+        ears = Ears(estimate, both, talkers)
+        reasons = [not_finite(side, "estimate") for side in estimate]
+        anywhere = next((reason for reason in reasons if reason is not None), None)
         every = {
-            name: _attempt(metric, metric.ears, ears, estimate)
+            name: _attempt(metric, metric.ears, ears, anywhere)
             for name, metric in metrics.items()
             if metric.ears is not None
         }
@@ -149,21 +152,22 @@ def score_source(
                 {
                     name: every[name]
                     if metric.ear is None
-                    else _attempt(metric, metric.ear, ear, ear.estimate)
+                    else _attempt(metric, metric.ear, ear, reason)
                     for name, metric in metrics.items()
                 }
-                for ear in sounds
+                for ear, reason in zip(sounds, reasons, strict=True)
             ]
         )
     return found
 
 
 def _attempt(
-    metric: Metric, function: Callable[[Input], float | Tensor], of: Input, estimate: Tensor
+    metric: Metric, function: Callable[[Input], float | Tensor], of: Input, reason: str | None
 ) -> Score:
-    """A metric's value, or why it has none."""
+    """A metric's value, or why it has none; ``reason``: why no metric has one."""
+    if reason is not None:
+        return Score(None, reason)
     try:
-        check_finite(estimate, "estimate")
         value = float(function(of))
     except (AssertionError, ImportError):
         raise  # an invariant of our own, or a package that is not there

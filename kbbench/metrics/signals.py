@@ -22,14 +22,9 @@ def check_pair(estimate: Tensor, reference: Tensor) -> None:
             raise ValueError(f"{name} is silent")
 
 
-def check_finite(signal: Tensor, name: str) -> None:
-    """Every sample is a number.
-
-    Raises:
-        ValueError: some are not.
-    """
-    if not torch.isfinite(signal).all():
-        raise ValueError(f"{name} holds NaN or infinity")
+def not_finite(signal: Tensor, name: str) -> str | None:
+    """What is wrong with a signal in which some samples are no numbers; None where all are."""
+    return None if torch.isfinite(signal).all() else f"{name} holds NaN or infinity"
 
 
 def clipped_samples(signal: Tensor) -> int:
