@@ -28,6 +28,7 @@ import torch
 
 from kbbench.audio import read_pcm, to_float
 from kbbench.corpora import load_corpus
+from kbbench.memory import keep_freed_memory
 from kbbench.metrics import ild_error_db, itd_error_us, si_sdr, snr
 from kbbench.pool import process_map
 from kbbench.results import ScoringJob, score_mixture
@@ -109,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    keep_freed_memory()  # as in each of kbbench's own processes
     work = jobs(options.mixtures, options.conditions, options.seconds)
     ways = {"PESQ alone": pesq_alone, "one by one": one_by_one, "kbbench": score_mixture}
     times: dict[str, list[float]] = {way: [] for way in ways}

@@ -30,7 +30,15 @@ class Enrollment(nn.Module):
 
     def forward(self, enrollment: Tensor) -> Tensor:
         """(B, 1, T_e) to (B, 64)."""
-        spectra = (self.stft(enrollment[:, 0]).abs() + QUIET).log()
+        return self.encode(self.spectra(enrollment))
+
+    def spectra(self, enrollment: Tensor) -> Tensor:
+        """Log spectra, (B, 1, T_e) to (B, K, 97)."""
+        spectra: Tensor = (self.stft(enrollment[:, 0]).abs() + QUIET).log()
+        return spectra
+
+    def encode(self, spectra: Tensor) -> Tensor:
+        """Log spectra (B, K, 97) to (B, 64)."""
         spectra = spectra - spectra.mean(dim=(1, 2), keepdim=True)  # level is not the talker's
         frames = self.layers(spectra.transpose(1, 2))
         spread = (frames.var(dim=-1, unbiased=False) + QUIET).sqrt()

@@ -149,7 +149,8 @@ class GridNet(nn.Module):
     def adapt_from(self, other: GridNet) -> None:
         """Take over what a network for another task has too; all else stays as it is.
 
-        Of the outputs for several sources those for the first ones are taken.
+        Of the outputs for several sources those for the first ones are taken. Who is wanted changes
+        nothing yet, where the other network did not know it.
         """
         own = self.state_dict()  # the parameters themselves, by name
         for name, lent in other.state_dict().items():
@@ -158,6 +159,9 @@ class GridNet(nn.Module):
                     slice(min(a, b)) for a, b in zip(own[name].shape, lent.shape, strict=True)
                 )
                 own[name][both] = lent[both]
+        if other.enrollment is None:
+            for block in self.blocks:
+                _unmodulated(block)
 
     def step(
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
@@ -266,6 +270,11 @@ def _begin(layer: Any, batch: int) -> Any:
 
 def _neutral(layer: Any) -> None:
     layer.begin_neutral()
+
+
+def _unmodulated(block: Any) -> None:
+    if block.talker is not None:
+        block.talker.begin_neutral()
 
 
 def _merges(config: GridNetConfig) -> list[nn.Module]:

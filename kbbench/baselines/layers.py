@@ -87,6 +87,11 @@ class Film(nn.Module):
         super().__init__()
         self.affine = nn.Linear(condition, 2 * features)
 
+    def begin_neutral(self) -> None:
+        """Let the condition change nothing yet: scale one, shift zero."""
+        nn.init.zeros_(self.affine.weight)
+        nn.init.zeros_(self.affine.bias)
+
     def forward(self, x: Tensor, condition: Tensor, more: Tensor | None = None) -> Tensor:
         """Modulate (..., D) by (..., condition); ``more`` (..., 2 D) adds to scale and shift."""
         affine = self.affine(condition)

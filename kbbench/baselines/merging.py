@@ -103,8 +103,7 @@ class LayerFilm(nn.Module):
 
     def begin_neutral(self) -> None:
         """Let hints change nothing yet: scale one, shift zero."""
-        nn.init.zeros_(self.film.film.affine.weight)
-        nn.init.zeros_(self.film.film.affine.bias)
+        self.film.film.begin_neutral()
 
     def start(self, batch: int) -> None:
         """Nothing is remembered."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
+from torch import nn
 
 from kbbench.baselines.config import SOURCES, spoken
 from kbbench.baselines.config import boosted as boosted_config
@@ -20,7 +21,7 @@ from kbbench.baselines.weights import SUFFIX, load_device, load_remote
 from kbbench.errors import InputError
 from kbbench.models.contract import TASKS, Boosted, Task, Triple
 
-Network = TypeVar("Network", bound=GridNet)
+Network = TypeVar("Network", bound=nn.Module)
 
 NAMES = {
     "boosted": "TF-GridNet, knowledge boosting",

@@ -56,6 +56,11 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
     help="Compute the frozen large network's hints once, 2 MB a mixture of 5 s.",
 )
 @click.option("--tune-large", is_flag=True, default=None, help="Train it with the device.")
+@click.option(
+    "--talker-steps",
+    type=click.IntRange(0),
+    help="In which enrollments are learnt to be told apart, before the rest [0].",
+)
 @click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
 @click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")
 @click.option("--patience", type=click.IntRange(0), help="Validations without a better one [0].")

@@ -8,7 +8,7 @@ from torch import Tensor
 FILTER_TAPS = 512
 """Length of the filter that is forgiven: 32 ms; that of BSS Eval version 3."""
 AT_ONCE = 12
-"""Estimates that one call takes: all conditions of a run share what is prepared of the reference."""
+"""Estimates that one call takes: a run's conditions share what is prepared of the reference."""
 DIGITS = 9
 """Decimals of dB: those beyond depend on what else is computed in the same call."""
 
@@ -47,6 +47,6 @@ def sdr(estimate: Tensor, reference: Tensor) -> Tensor:
         raise ValueError("estimate is silent")
     negative = [
         fast_bss_eval.sdr_loss(part, x[None], filter_length=FILTER_TAPS, pairwise=True)[0]
-        for part in rows.split(AT_ONCE)
+        for part in torch.split(rows, AT_ONCE)
     ]
     return -torch.cat(negative).round(decimals=DIGITS).reshape(estimate.shape[:-1])

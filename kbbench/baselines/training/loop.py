@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from kbbench import __version__
-from kbbench.baselines.gridnet import RemoteGridNet
+from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import TAUGHT, weights_name
 from kbbench.baselines.training.board import Board, summary_writer
 from kbbench.baselines.training.checkpoint import (
@@ -25,6 +25,7 @@ from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
+from kbbench.baselines.training.talkers import taught
 from kbbench.baselines.training.team import Team, assembled
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
@@ -76,7 +77,7 @@ def train(
     """
     writer = summary_writer() if tensorboard else None
     place = _device(device, processes, settings.batch_size)
-    run = _begin(settings, data, out, start, place)
+    run = _begin(settings, data, out, start, place, tell)
     run.board = Board(writer, run.folder, run.progress) if writer else None
     limit_s = float("inf") if minutes is None else 60 * minutes
     with (
@@ -155,7 +156,12 @@ def _device(name: str, processes: int, batch_size: int) -> torch.device:
 
 
 def _begin(
-    settings: Settings, data: Data, out: Path, start: Path | None, device: torch.device
+    settings: Settings,
+    data: Data,
+    out: Path,
+    start: Path | None,
+    device: torch.device,
+    tell: Tell | None = None,
 ) -> Run:
     large = out / weights_name("large")
     remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
@@ -164,6 +170,8 @@ def _begin(
     begun: dict[str, Origin] = {}
     if start is not None:
         begun = begin_with(start, trainee, data.task, best_weights(settings, out))
+    if settings.talker_steps:
+        _know_talkers(trainee.network, begun, data, settings, out, tell)
     sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
     if device.type == "cuda" and find_spec("triton"):  # torch brings it where it runs
         from kbbench.baselines.training.fused import fuse
@@ -177,6 +185,25 @@ def _begin(
     run.folder.mkdir(parents=True, exist_ok=True)
     run.progress = read_checkpoint(run.folder, identity, trainee, optimizer)
     return run
+
+
+def _know_talkers(
+    network: GridNet,
+    begun: dict[str, Origin],
+    data: Data,
+    settings: Settings,
+    out: Path,
+    tell: Tell | None,
+) -> None:
+    """Let what encodes enrollments tell talkers apart, and stay so."""
+    if network.enrollment is None:
+        raise InputError(f"--talker-steps: {data.task} has no enrollments; leave it out")
+    if any(origin.card.config.enrolled for origin in begun.values()):
+        raise InputError(
+            "--talker-steps: --start has an encoder of enrollments already; leave one of them out"
+        )
+    network.enrollment.load_state_dict(taught(data, settings, out, tell).state_dict())
+    network.enrollment.requires_grad_(False)
 
 
 def _large(path: Path, stage: str) -> RemoteGridNet:

@@ -43,6 +43,8 @@ class Settings(BaseModel):
         cache_hints: the frozen large network hears each mixture once, whole, before the training;
             clips begin with a chunk.
         tune_large: the large network is trained on with the device, instead of frozen.
+        talker_steps: before the first step, what encodes enrollments learns to tell talkers apart
+            in so many steps of its own, and then stays as it is; 0 trains it with the rest.
         teacher_weight: of the large network's estimates as a target; distilled alone.
         validate_every: steps.
         validation_mixtures: the first so many, whole.
@@ -72,6 +74,7 @@ class Settings(BaseModel):
     compression: int = 4
     cache_hints: bool = False
     tune_large: bool = False
+    talker_steps: int = Field(default=0, ge=0)
     teacher_weight: float = Field(default=0.5, ge=0, le=1)
     validate_every: int = Field(default=1000, ge=1)
     validation_mixtures: int = Field(default=50, ge=1)

@@ -1,0 +1,140 @@
+"""Who speaks? What encodes enrollments learns to tell talkers apart, before anybody is extracted.
+
+An enrollment shall be nearer to its own talker in a mixture, room and all, than to any other talker
+of the batch. That takes a minute or two; learnt from extraction alone, it takes a network most of
+its training. Source of the loss: van den Oord et al., "Representation Learning with Contrastive
+Predictive Coding" (arXiv 1807.03748), with cosines over a learnt temperature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kbbench.baselines.enrollment import Enrollment
+from kbbench.baselines.training.clips import Data, Scenes
+from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.triples import seeded
+from kbbench.files import write_bytes
+from kbbench.models.stft import ChunkSTFT
+from kbbench.pool import cores
+
+FOLDER = "talkers"
+BATCH = 64
+"""Mixtures a step; now and then two of them have a talker in common, which does little harm."""
+MOST_MIXTURES = 2048
+"""Spectra of so many are held in memory: 0.7 GB at 5 s."""
+RATE = 2e-3
+WEIGHT_DECAY = 0.01
+SHORTEST = 0.4
+"""Excerpts are at least so much of what there is."""
+TILTS = (0.5, 0.3, 0.2, 0.2)
+"""Deviation of each cosine over frequency that is added to log spectra: microphones differ."""
+TEMPERATURE = 0.1
+
+Tell = Callable[[int, int], None]
+
+
+class Heard(NamedTuple):
+    """Log spectra of so many mixtures, (N, K, 97) each, float16."""
+
+    enrolled: Tensor
+    wanted: Tensor
+    other: Tensor
+
+    @classmethod
+    def of(cls, scenes: Scenes, encoder: Enrollment) -> Self:
+        """Those of the first mixtures, one ear of each."""
+
+        def read(index: int) -> tuple[Tensor, Tensor, Tensor]:
+            item = scenes[index]
+            ear = slice(index % 2, index % 2 + 1)
+            wanted = item["references"].sum(dim=0)[ear]
+            sounds = (item["enrollment"], wanted, item["mixture"][ear] - wanted)
+            enrolled, near, far = (encoder.spectra(sound[None])[0].half() for sound in sounds)
+            return enrolled, near, far
+
+        with torch.inference_mode(), ThreadPoolExecutor(cores()) as pool:
+            parts = list(pool.map(read, range(min(len(scenes), MOST_MIXTURES))))
+        return cls(*(torch.stack(sounds).clone() for sounds in zip(*parts, strict=True)))
+
+
+def taught(data: Data, settings: Settings, out: Path, tell: Tell | None = None) -> Enrollment:
+    """An encoder that tells the talkers of these mixtures apart, learnt once and kept in ``out``.
+
+    Args:
+        data: of target speech.
+        settings: ``talker_steps`` and ``seed`` count.
+        out: folder of all stages, which share what is kept.
+        tell: called with (steps done, in all).
+    """
+    encoder = seeded(settings.seed, Enrollment)
+    words = f"{data.words} {settings.talker_steps} {settings.seed}"
+    path = out / FOLDER / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.safetensors"
+    if not path.is_file():
+        _learn(encoder, Heard.of(data.train, encoder), settings, tell)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, save(encoder.state_dict()))
+    encoder.load_state_dict(load_file(path))
+    return encoder
+
+
+def told_apart(encoder: Enrollment, scenes: Scenes) -> float:
+    """Share of the mixtures in which an enrollment is nearer to its talker than to the rest."""
+    with torch.inference_mode():
+        heard = Heard.of(scenes, encoder)
+        enrolled, wanted, other = (_directions(encoder, spectra.float()) for spectra in heard)
+        nearer = (enrolled * wanted).sum(dim=-1) > (enrolled * other).sum(dim=-1)
+    return float(nearer.float().mean())
+
+
+def _learn(encoder: Enrollment, heard: Heard, settings: Settings, tell: Tell | None) -> None:
+    generator = torch.Generator().manual_seed(settings.seed)
+    sharpness = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
+    steps, parameters = settings.talker_steps, [*encoder.parameters(), sharpness]
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=max(2, steps))
+    for step in range(steps):
+        chosen = torch.randperm(len(heard.enrolled), generator=generator)[:BATCH]
+        loss = _loss(encoder, [part[chosen].float() for part in heard], sharpness, generator)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+        if tell is not None:
+            tell(step + 1, steps)
+
+
+def _loss(
+    encoder: Enrollment, parts: Sequence[Tensor], sharpness: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Each enrollment picks its talker out of all talkers of all mixtures."""
+    enrolled, *talkers = parts
+    own = _directions(encoder, _varied(enrolled, generator))
+    everyone = _directions(encoder, _varied(torch.cat(talkers), generator))
+    likeness = own @ everyone.T * sharpness.exp()
+    return functional.cross_entropy(likeness, torch.arange(len(own)))
+
+
+def _varied(spectra: Tensor, generator: torch.Generator) -> Tensor:
+    """Excerpts of log spectra (N, K, 97), each through a microphone of its own."""
+    whole = spectra.shape[1]
+    share = SHORTEST + (1 - SHORTEST) * torch.rand((), generator=generator)
+    length = max(1, int(share * whole))
+    start = int(torch.randint(whole - length + 1, (), generator=generator))
+    waves = torch.arange(1, len(TILTS) + 1)[:, None] * torch.linspace(0, math.pi, ChunkSTFT.bins)
+    sizes = torch.randn(len(spectra), len(TILTS), generator=generator) * torch.tensor(TILTS)
+    return spectra[:, start : start + length] + (sizes @ waves.cos())[:, None]
+
+
+def _directions(encoder: Enrollment, spectra: Tensor) -> Tensor:
+    return functional.normalize(encoder.encode(spectra), dim=-1)
