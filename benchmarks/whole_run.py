@@ -3,10 +3,11 @@
     python benchmarks/whole_run.py [MODEL ...] [--mixtures 12] [--workers 2] [--device cuda]
 
 MODEL is a file as `kbbench evaluate` takes it; `baselines` stands for the networks of
-``kbbench.baselines`` with random weights. Everybody works on the test mixtures of 5 s of a small
-`mini-enhancement`, or of `--data`, seven delays and controls. Times leave out audit
-and cost; processes have begun and loaded what they need before the clock does. Models on a CPU take
-as many processes as metrics do; on another device, this one.
+``kbbench.baselines`` with random weights, `elsewhere` for a model that a processor of its own
+computes: this one only waits, for nearly as long as the metrics take, and runs as on a GPU.
+Everybody works on the test mixtures of 5 s of a small `mini-enhancement`, or of `--data`, seven
+delays and controls. Times leave out audit and cost; processes have begun and loaded what they need
+before the clock does. Models on a CPU take as many processes as metrics do; elsewhere, this one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import torch
 
-from kbbench.evaluation import Run, evaluate, prepare
+from kbbench.evaluation import Run, evaluate, execute, prepare
 from kbbench.evaluation.batches import Outputs, cut
 from kbbench.evaluation.elsewhere import BatchJob, Order, opened
 from kbbench.pool import cores, process_map
@@ -43,6 +44,39 @@ from kbbench.baselines.triples import untrained
 def triple():
     return untrained("enhancement")
 """
+ELSEWHERE = """
+import time
+
+import torch
+from torch import nn
+
+from kbbench.models import Boosted, Triple
+from kbbench.units import chunk_count
+
+
+class Waits(nn.Module):
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
+    def forward(self, mixture, *, enrollment=None, hints=None, seen_mask=None, age=None):
+        time.sleep(self.seconds * len(mixture))
+        return mixture[:, None]
+
+
+class Tells(Waits):
+    def forward(self, mixture, *, enrollment=None):
+        hints = torch.zeros(len(mixture), chunk_count(mixture.shape[-1]), 4)
+        return super().forward(mixture), hints
+
+
+def triple():
+    small, large = Waits(0.03), Tells(0.2)
+    return Triple("elsewhere", "enhancement", small, large, Boosted(Waits(0.03), large))
+"""
+DEVICES = (execute.OVERLAPPED, (*execute.OVERLAPPED, "cpu"))
+"""That have a processor of their own, in truth and for ELSEWHERE."""
+WRITTEN = {"baselines": BASELINES, "elsewhere": ELSEWHERE}
 
 
 def only_models(job: BatchJob) -> int:
@@ -79,14 +113,15 @@ def measure(run: Run, workers: int) -> tuple[float, float, float]:
     orders = [
         BatchJob(run.mixtures[b[0]].id, order, tuple(b), frozenset(b), nothing) for b in batches
     ]
-    if run.device == "cpu":
+    shared = run.device not in execute.OVERLAPPED
+    if shared:
         models_s = timed(only_models, orders, workers)
     torch.set_num_threads(1)
     runner = Runner(run.loaded, find_device(run.device))
     Outputs.of(run, runner, batches[0])
     started = time.perf_counter()
     outputs = [Outputs.of(run, runner, batch) for batch in batches]
-    if run.device != "cpu":
+    if not shared:
         models_s = time.perf_counter() - started
     jobs = [made.job(index) for made in outputs for index in made.indices]
     metrics_s = timed(only_metrics, jobs, workers)
@@ -127,9 +162,10 @@ def main() -> None:
         data = given.data or mixtures(Path(folder) / "data", given.mixtures, given.workers)
         for name in given.models:
             model = recipes_folder() / "models" / f"{name}.py"
-            if name == "baselines":
-                model = Path(folder) / "baselines.py"
-                model.write_text(BASELINES, encoding="utf-8")
+            if name in WRITTEN:
+                model = Path(folder) / f"{name}.py"
+                model.write_text(WRITTEN[name], encoding="utf-8")
+            execute.OVERLAPPED = DEVICES[name == "elsewhere"]
             model = model if model.is_file() else Path(name)
             run = prepare(model, data, "test", OFFICIAL_DELAYS, audited=False, device=given.device)
             models_s, metrics_s, whole_s = measure(run, given.workers)

@@ -29,7 +29,7 @@ from kbbench.results.summary import FORMAT, Honesty, with_improvements
 from kbbench.runner import Runner, find_device, read_batch
 from kbbench.scenes.dataset import Mixture
 
-OVERLAPPED = ("cuda",)
+OVERLAPPED: tuple[str, ...] = ("cuda",)
 """Devices that one process has, while the others score what it makes. On the CPU every process runs
 models as well: a core is never idle, and nothing large is handed over."""
 BEFORE_A_RUN = Effort(longest_s=60.0)
