@@ -101,7 +101,7 @@ def run(given: argparse.Namespace, link: Link) -> None:
         if runs:
             steps = max(given.every, int(SAFE * (until - time.time()) * pace(runs[-1])))
         outcome = train(
-            settings(given, link.stage, steps, first=not runs),
+            settings(given, link, steps, first=not runs),
             data,
             folder,
             start=begin,
@@ -133,16 +133,18 @@ def awaited(paths: list[Path], until: float) -> Path | None:
     return None
 
 
-def settings(given: argparse.Namespace, stage: str, steps: int, first: bool) -> Settings:
-    """Those of a run."""
+def settings(given: argparse.Namespace, link: Link, steps: int, first: bool) -> Settings:
+    """Those of a run; weights of its own task know talkers already."""
+    ignorant = first and link.task == "target-speech" and not link.begin.startswith(link.task)
     return Settings.of(
-        stage=stage,
+        stage=link.stage,
+        talker_steps=given.talker_steps if ignorant else 0,
         steps=steps,
         batch_size=given.batch_size,
         clip_s=given.clip,
         gain_db=given.gain,
         mirror=True,
-        learning_rate=RATES[stage],
+        learning_rate=RATES[link.stage],
         warm_up_steps=given.warm_up if first else 0,
         validate_every=given.every,
         validation_mixtures=given.validation_mixtures,
@@ -198,6 +200,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--clip", type=float, default=2.0)
     parser.add_argument("--gain", type=float, default=6.0)
     parser.add_argument("--warm-up", type=int, default=50)
+    parser.add_argument("--talker-steps", type=int, default=1200)
     parser.add_argument("--every", type=int, default=200, help="steps between validations")
     parser.add_argument("--validation-mixtures", type=int, default=48)
     parser.add_argument("--bf16", action="store_true")
