@@ -19,9 +19,10 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import default_collate
 
 from kbbench.baselines.enrollment import Enrollment
-from kbbench.baselines.training.clips import Data, Scenes
+from kbbench.baselines.training.clips import Data, Item, Scenes
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.triples import seeded
 from kbbench.files import write_bytes
@@ -55,17 +56,19 @@ class Heard(NamedTuple):
     def of(cls, scenes: Scenes, encoder: Enrollment) -> Self:
         """Those of the first mixtures, one ear of each."""
 
-        def read(index: int) -> tuple[Tensor, Tensor, Tensor]:
-            item = scenes[index]
-            ear = slice(index % 2, index % 2 + 1)
-            wanted = item["references"].sum(dim=0)[ear]
-            sounds = (item["enrollment"], wanted, item["mixture"][ear] - wanted)
-            enrolled, near, far = (encoder.spectra(sound[None])[0].half() for sound in sounds)
-            return enrolled, near, far
+        def read(index: int) -> list[Tensor]:
+            batch = default_collate([scenes[index]])
+            return [encoder.spectra(sound)[0].half() for sound in voices(batch, index % 2)]
 
         with torch.inference_mode(), ThreadPoolExecutor(cores()) as pool:
             parts = list(pool.map(read, range(min(len(scenes), MOST_MIXTURES))))
         return cls(*(torch.stack(sounds).clone() for sounds in zip(*parts, strict=True)))
+
+
+def voices(batch: Item, ear: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Enrollment, wanted talker and all else, as an ear hears them: (B, 1, samples) each."""
+    wanted = batch["references"].sum(dim=1)[:, ear : ear + 1]
+    return batch["enrollment"], wanted, batch["mixture"][:, ear : ear + 1] - wanted
 
 
 def taught(data: Data, settings: Settings, out: Path, tell: Tell | None = None) -> Enrollment:
@@ -88,13 +91,11 @@ def taught(data: Data, settings: Settings, out: Path, tell: Tell | None = None) 
     return encoder
 
 
-def told_apart(encoder: Enrollment, scenes: Scenes) -> float:
-    """Share of the mixtures in which an enrollment is nearer to its talker than to the rest."""
-    with torch.inference_mode():
-        heard = Heard.of(scenes, encoder)
-        enrolled, wanted, other = (_directions(encoder, spectra.float()) for spectra in heard)
-        nearer = (enrolled * wanted).sum(dim=-1) > (enrolled * other).sum(dim=-1)
-    return float(nearer.float().mean())
+def told_apart(encoder: Enrollment, batch: Item) -> Tensor:
+    """Whether each enrollment is nearer to its talker than to all else in the mixture, (B,)."""
+    spectra = [encoder.spectra(sound) for sound in voices(batch, ear=0)]
+    enrolled, wanted, other = (_directions(encoder, one) for one in spectra)
+    return (enrolled * wanted).sum(dim=-1) > (enrolled * other).sum(dim=-1)
 
 
 def _learn(encoder: Enrollment, heard: Heard, settings: Settings, tell: Tell | None) -> None:
