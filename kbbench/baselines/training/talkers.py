@@ -1,9 +1,9 @@
 """Who speaks? What encodes enrollments learns to tell talkers apart, before anybody is extracted.
 
 An enrollment shall be nearer to its own talker in a mixture, room and all, than to any other talker
-of the batch. That takes a minute or two; learnt from extraction alone, it takes a network most of
-its training. Source of the loss: van den Oord et al., "Representation Learning with Contrastive
-Predictive Coding" (arXiv 1807.03748), with cosines over a learnt temperature.
+of the batch. That needs no labels, and a minute or two. Source of the loss: van den Oord et al.,
+"Representation Learning with Contrastive Predictive Coding" (arXiv 1807.03748), with cosines over a
+learnt temperature.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Heard(NamedTuple):
             batch = default_collate([scenes[index]])
             return [encoder.spectra(sound)[0].half() for sound in voices(batch, index % 2)]
 
-        with torch.inference_mode(), ThreadPoolExecutor(cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             parts = list(pool.map(read, range(min(len(scenes), MOST_MIXTURES))))
-        return cls(*(torch.stack(sounds).clone() for sounds in zip(*parts, strict=True)))
+        return cls(*map(torch.stack, zip(*parts, strict=True)))
 
 
 def voices(batch: Item, ear: int) -> tuple[Tensor, Tensor, Tensor]:
