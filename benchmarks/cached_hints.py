@@ -18,6 +18,7 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -82,7 +83,12 @@ def with_large(out: Path) -> Path:
 def step_times_s(settings: Settings, data: Data, out: Path) -> list[float]:
     """Seconds of each step that counts."""
     ends: list[float] = []
-    train(settings, data, out, tell=lambda done, total: ends.append(time.perf_counter()))
+    train(
+        settings,
+        data,
+        out,
+        show=lambda what: nullcontext(lambda *done: ends.append(time.perf_counter())),
+    )
     steps = ends[-settings.steps :]  # before them are those of the hints
     return [later - sooner for sooner, later in pairwise(steps)][:-1]
 

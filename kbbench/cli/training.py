@@ -111,19 +111,18 @@ def train(
         with progress("mixtures decoded") as tell:
             parts = [decoded_in(decoded, data, tell) for data in parts]
     data = joined(parts)
-    with progress(f"steps of {settings['stage']}") as tell:
-        outcome = train(
-            Settings.of(**given),
-            data,
-            out,
-            start=start,
-            device=device,
-            workers=cores() // processes if workers is None else workers,
-            processes=processes,
-            minutes=minutes,
-            tensorboard=tensorboard,
-            tell=tell,
-        )
+    outcome = train(
+        Settings.of(**given),
+        data,
+        out,
+        start=start,
+        device=device,
+        workers=cores() // processes if workers is None else workers,
+        processes=processes,
+        minutes=minutes,
+        tensorboard=tensorboard,
+        show=progress,
+    )
     click.echo(outcome.text)
 
 

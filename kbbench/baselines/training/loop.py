@@ -35,9 +35,16 @@ from kbbench.errors import InputError
 from kbbench.files import write_text
 
 Tell = Callable[[int, int], None]
-"""Called with (steps done, in all)."""
+"""Called with (done, in all)."""
+Show = Callable[[str], AbstractContextManager[Tell]]
+"""From what is being done to what is told how far it is."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
+
+
+def unseen(what: str) -> AbstractContextManager[Tell]:
+    """Nobody looks."""
+    return nullcontext(lambda done, total: None)
 
 
 def train(
@@ -51,7 +58,7 @@ def train(
     processes: int = 1,
     minutes: float | None = None,
     tensorboard: bool = False,
-    tell: Tell | None = None,
+    show: Show = unseen,
 ) -> Outcome:
     """Train a stage, or carry on where a kill or the time limit left it.
 
@@ -68,7 +75,7 @@ def train(
             parts of the cores. How many they are moves the last bits alone.
         minutes: to stop after, with a checkpoint.
         tensorboard: what ``log.csv`` holds goes to TensorBoard's files beside it too.
-        tell: called with (steps done, in all).
+        show: how far it is: with the talkers, with the large network's hints, with the steps.
 
     Raises:
         InputError: no such device, or fewer than processes; they do not divide the batch, or one
@@ -77,14 +84,14 @@ def train(
     """
     writer = summary_writer() if tensorboard else None
     place = _device(device, processes, settings.batch_size)
-    run = _begin(settings, data, out, start, place, tell)
+    run = _begin(settings, data, out, start, place, show)
     run.board = Board(writer, run.folder, run.progress) if writer else None
     limit_s = float("inf") if minutes is None else 60 * minutes
     with (
         run.board or nullcontext(),
         assembled(processes, place, _help, settings, data, out, start, device, workers) as run.team,
     ):
-        _learn(run, workers, limit_s, tell)
+        _learn(run, workers, limit_s, show)
     begun = run.origins.get("network")
     return Outcome(
         done=run.progress.step == settings.steps or _stale(run),
@@ -108,31 +115,32 @@ def _help(
     place = torch.device(f"cuda:{team.rank}" if device.startswith("cuda") else device)
     run = _begin(settings, data, out, start, place)
     run.team = team
-    _learn(run, workers, float("inf"), None)
+    _learn(run, workers, float("inf"), unseen)
 
 
-def _learn(run: Run, workers: int, limit_s: float, tell: Tell | None) -> None:
+def _learn(run: Run, workers: int, limit_s: float, show: Show) -> None:
     """Step by step until there is none left, or the time is up."""
     settings, before_s = run.settings, run.progress.seconds
     started = saved = time.monotonic()
     scenes = run.data.train
     if settings.cache_hints and run.trainee.remote is not None:
-        scenes = heard_scenes(run.data, settings, run.trainee.remote, run.out, tell)
+        with show("mixtures heard by the large network") as tell:
+            scenes = heard_scenes(run.data, settings, run.trainee.remote, run.out, tell)
     clips = batches(
         Clips(scenes, settings), run.progress.step, workers, run.team.rank, run.team.size
     )
     over = False
-    while not over and run.progress.step < settings.steps and not _stale(run):
-        batch = to_device(next(clips), run.device)
-        figures, over = _step(run, batch, started + limit_s)
-        now = time.monotonic()
-        run.progress.seconds = before_s + now - started
-        _after_step(run, figures)
-        if tell is not None:
+    with show(f"steps of {settings.stage}") as tell:
+        while not over and run.progress.step < settings.steps and not _stale(run):
+            batch = to_device(next(clips), run.device)
+            figures, over = _step(run, batch, started + limit_s)
+            now = time.monotonic()
+            run.progress.seconds = before_s + now - started
+            _after_step(run, figures)
             tell(run.progress.step, settings.steps)
-        if now - saved > CHECKPOINT_S:
-            _save(run)
-            saved = time.monotonic()
+            if now - saved > CHECKPOINT_S:
+                _save(run)
+                saved = time.monotonic()
     _save(run)
 
 
@@ -161,7 +169,7 @@ def _begin(
     out: Path,
     start: Path | None,
     device: torch.device,
-    tell: Tell | None = None,
+    show: Show = unseen,
 ) -> Run:
     large = out / weights_name("large")
     remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
@@ -171,7 +179,7 @@ def _begin(
     if start is not None:
         begun = begin_with(start, trainee, data.task, best_weights(settings, out))
     if settings.talker_steps:
-        _know_talkers(trainee.network, begun, data, settings, out, tell)
+        _know_talkers(trainee.network, begun, data, settings, out, show)
     sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
     if device.type == "cuda" and find_spec("triton"):  # torch brings it where it runs
         from kbbench.baselines.training.fused import fuse
@@ -193,7 +201,7 @@ def _know_talkers(
     data: Data,
     settings: Settings,
     out: Path,
-    tell: Tell | None,
+    show: Show,
 ) -> None:
     """Let what encodes enrollments tell talkers apart, and stay so."""
     if network.enrollment is None:
@@ -202,7 +210,9 @@ def _know_talkers(
         raise InputError(
             "--talker-steps: --start has an encoder of enrollments already; leave one of them out"
         )
-    network.enrollment.load_state_dict(taught(data, settings, out, tell).state_dict())
+    with show("steps of telling talkers apart") as tell:
+        encoder = taught(data, settings, out, tell)
+    network.enrollment.load_state_dict(encoder.state_dict())
     network.enrollment.requires_grad_(False)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,10 +82,17 @@ def test_the_log_says_whether_talkers_are_known(tmp_path: Path) -> None:
 
 
 def test_it_is_learnt_once_a_folder_and_stays_as_it_is(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[str, int, int]] = []
+
+    def show(what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        return nullcontext(lambda done, total: told.append((what, done, total)))
+
     knowing = settings(talker_steps=3)
-    outcome = train(knowing, VOICES, tmp_path, tell=lambda *done: told.append(done))
-    assert [step for step in told if step[1] == 3] == [(1, 3), (2, 3), (3, 3)]
+    outcome = train(knowing, VOICES, tmp_path, show=show)
+    assert told == [
+        *(("steps of telling talkers apart", step, 3) for step in (1, 2, 3)),
+        *(("steps of small", step, 4) for step in (1, 2, 3, 4)),
+    ]
     (kept,) = (tmp_path / FOLDER).iterdir()
     expected = taught(VOICES, knowing, tmp_path).state_dict()
     network = load_device(outcome.weights)
@@ -92,10 +101,8 @@ def test_it_is_learnt_once_a_folder_and_stays_as_it_is(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert read_card(outcome.weights).settings["talker_steps"] == 3
     told.clear()
-    train(
-        settings("baseline", talker_steps=3), VOICES, tmp_path, tell=lambda *done: told.append(done)
-    )
-    assert all(total != 3 for _, total in told)
+    train(settings("baseline", talker_steps=3), VOICES, tmp_path, show=show)
+    assert {what for what, *_ in told} == {"steps of baseline"}
     taught(VOICES, settings(talker_steps=2), tmp_path)
     taught(replace(VOICES, words="others"), knowing, tmp_path)
     assert len(list((tmp_path / FOLDER).iterdir())) == 3 and kept.is_file()
