@@ -1,12 +1,12 @@
 """The reference triples as docs/reference.md shows them: tables, plots, model cards, curves.
 
     python benchmarks/reference.py table RUN BASELINE_RUN [--plots docs/reference]
-    python benchmarks/reference.py card NAME
+    python benchmarks/reference.py card NAME...
     python benchmarks/reference.py curves TRAINING --name NAME --out docs/reference
 
 ``table`` prints a run of a triple, and of the same one with the matched baseline in the small one's
 place (``NAME-baseline``), as the table of the paper; with ``--plots`` it draws improvement and gap
-closed over delay. ``card`` prints what the weights of a built-in triple say of themselves.
+closed over delay. ``card`` prints what the weights of built-in triples of one folder say.
 ``curves`` keeps the logs of a training: a small CSV a stage, and a plot of them.
 """
 
@@ -96,10 +96,15 @@ def markdown(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def card(name: str) -> list[str]:
-    """A table of all networks of a built-in triple: what each is, and how it was trained."""
-    _, (smalls, devices, large) = shipped()[name]
-    cards = {file.name.removesuffix(SUFFIX): describe(file) for file in (*smalls, *devices, large)}
+def card(names: Sequence[str]) -> list[str]:
+    """A table of all networks of built-in triples: what each is, and how it was trained."""
+    files = [
+        file
+        for name in names
+        for part in shipped()[name].weights
+        for file in ([part] if isinstance(part, Path) else part)
+    ]
+    cards = {file.name.removesuffix(SUFFIX): describe(file) for file in files}
     facts: dict[str, Callable[[Card], str]] = {
         "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
         "trained in all": lambda card: card.training.text,
@@ -143,7 +148,7 @@ def main() -> None:
     of_table.add_argument("run", type=Path)
     of_table.add_argument("baseline", type=Path)
     of_table.add_argument("--plots", type=Path)
-    what.add_parser("card").add_argument("name")
+    what.add_parser("card").add_argument("names", nargs="+")
     of_curves = what.add_parser("curves")
     of_curves.add_argument("training", type=Path)
     of_curves.add_argument("--name", required=True)
@@ -156,7 +161,7 @@ def main() -> None:
             write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
             write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run]))
     elif given.what == "card":
-        print("\n".join(card(given.name)))
+        print("\n".join(card(given.names)))
     else:
         curves(given.training, given.name, given.out)
 
