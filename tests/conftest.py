@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal as signals
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kbbench.scenes.dataset import Dataset
 from kbbench.scenes.make import make_dataset
 from kbbench.scenes.recipe import Recipe, load_recipe
 
+signals.signal(signals.SIGINT, signals.default_int_handler)  # a shell's background job ignores it
 torch.set_num_threads(1)  # tests run small operations; more threads would wait for each other
 
 SHARED = Path(os.environ.get("KBBENCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
