@@ -33,16 +33,15 @@ from kbbench.baselines.variants import VARIANTS, file_name, variants_of
 from kbbench.baselines.weights import Card, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
+from kbbench.pool import Progress
 
-Tell = Callable[[int, int], None]
-"""Called with (done, in all)."""
-Show = Callable[[str], AbstractContextManager[Tell]]
+Show = Callable[[str], AbstractContextManager[Progress]]
 """From what is being done to what is told how far it is."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
 
 
-def unseen(what: str) -> AbstractContextManager[Tell]:
+def unseen(what: str) -> AbstractContextManager[Progress]:
     """Nobody looks."""
     return nullcontext(lambda done, total: None)
 

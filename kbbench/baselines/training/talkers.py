@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -27,7 +27,7 @@ from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.triples import seeded
 from kbbench.files import write_bytes
 from kbbench.models.stft import ChunkSTFT
-from kbbench.pool import cores
+from kbbench.pool import Progress, cores
 
 FOLDER = "talkers"
 BATCH = 64
@@ -41,8 +41,6 @@ SHORTEST = 0.4
 TILTS = (0.5, 0.3, 0.2, 0.2)
 """Deviation of each cosine over frequency that is added to log spectra: microphones differ."""
 TEMPERATURE = 0.1
-
-Tell = Callable[[int, int], None]
 
 
 class Heard(NamedTuple):
@@ -71,7 +69,7 @@ def voices(batch: Item, ear: int) -> tuple[Tensor, Tensor, Tensor]:
     return batch["enrollment"], wanted, batch["mixture"][:, ear : ear + 1] - wanted
 
 
-def taught(data: Data, settings: Settings, out: Path, tell: Tell | None = None) -> Enrollment:
+def taught(data: Data, settings: Settings, out: Path, tell: Progress | None = None) -> Enrollment:
     """An encoder that tells the talkers of these mixtures apart, learnt once and kept in ``out``.
 
     Args:
@@ -98,7 +96,7 @@ def told_apart(encoder: Enrollment, batch: Item) -> Tensor:
     return (enrolled * wanted).sum(dim=-1) > (enrolled * other).sum(dim=-1)
 
 
-def _learn(encoder: Enrollment, heard: Heard, settings: Settings, tell: Tell | None) -> None:
+def _learn(encoder: Enrollment, heard: Heard, settings: Settings, tell: Progress | None) -> None:
     generator = torch.Generator().manual_seed(settings.seed)
     sharpness = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
     steps, parameters = settings.talker_steps, [*encoder.parameters(), sharpness]
