@@ -18,6 +18,8 @@ EARS = 2
 """Channels in and out."""
 SOURCES: dict[Task, int] = {"separation": 2, "target_speech": 1, "enhancement": 1}
 """Estimates of each task."""
+CANDIDATES = 2
+"""Talkers that target speech is picked from."""
 WINDOW = 50
 """Frames that attention looks back on, the present one included: 0.4 s.
 
@@ -28,7 +30,7 @@ COMPRESSIONS = (1, 2, 4)
 UNBOOSTED: dict[str, object] = {"boosting": "none", "hint_features": 0}
 """What differs in the shape of a device without hints."""
 
-TASK_SHAPE = ("sources", "enrolled")
+TASK_SHAPE = ("sources", "enrolled", "voice")
 """What the task alone decides of a network's shape."""
 
 
@@ -44,7 +46,8 @@ class GridNetConfig(BaseModel):
         heads: of attention, to itself or to context; divides ``features``.
         key: features a bin of each head's queries and keys.
         compression: the decoder reads, and hints are, ``features / compression`` a bin.
-        enrolled: an enrollment says which talker is wanted.
+        enrolled: an enrollment says which talker is wanted; all are separated, and that one picked.
+        voice: features of a frame from which a talker is known; with an enrollment alone.
         boosting: how hints enter.
         hint_features: of each bin of a hint; 0 without boosting.
     """
@@ -60,6 +63,7 @@ class GridNetConfig(BaseModel):
     key: int = Field(default=2, ge=1)
     compression: int = Field(default=1, ge=1)
     enrolled: bool = False
+    voice: int = Field(default=64, ge=1)
     boosting: Boosting = "none"
     hint_features: int = Field(default=0, ge=0)
 
@@ -71,6 +75,8 @@ class GridNetConfig(BaseModel):
             raise ValueError(
                 f"compression {self.compression} does not divide {self.features} features"
             )
+        if self.enrolled and self.sources != 1:
+            raise ValueError(f"{self.sources} sources: an enrollment is of one wanted talker")
         if (self.boosting == "none") != (self.hint_features == 0):
             raise ValueError(
                 f"boosting {self.boosting!r} with {self.hint_features} hint features: "
@@ -78,11 +84,16 @@ class GridNetConfig(BaseModel):
             )
         return self
 
+    @property
+    def masks(self) -> int:
+        """Estimates that the decoder makes, before one is picked."""
+        return CANDIDATES if self.enrolled else self.sources
+
     def hint_size(self, speaks: Speaks) -> int:
-        """Numbers a bin in the hints that this network writes."""
+        """Numbers a bin in the hints that this network writes; the last may be who is wanted."""
         if speaks == "estimate":
             return 2 * self.sources * EARS
-        return self.features // self.compression
+        return self.features // self.compression + self.enrolled
 
 
 def small(task: Task) -> GridNetConfig:

@@ -2,10 +2,11 @@
 
 STFT of 192 / 128 samples, level taken out, cues to direction added, convolution, blocks (full band,
 sub-band, perhaps attention), with hints merged between them; a mask for each estimate comes out,
-which makes its spectrum, level put back. Source as in :mod:`kbbench.baselines.layers`. The running
-level stands in for the normalization over the utterance there, which no streaming model has; cues
-and masks (:mod:`kbbench.baselines.spectra`) are ours, since they are learnt from far less speech
-than estimates mapped from spectra alone.
+which makes its spectrum, level put back. Where one talker is wanted, all are separated, and that
+one is picked. Source as in :mod:`kbbench.baselines.layers`. The running level stands in for the
+normalization over the utterance there, which no streaming model has; cues and masks
+(:mod:`kbbench.baselines.spectra`) are ours, since they are learnt from far less speech than
+estimates mapped from spectra alone.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from torch import Tensor, nn
 
 from kbbench.baselines.attention import Attention, Memory
 from kbbench.baselines.config import EARS, GridNetConfig, Speaks
-from kbbench.baselines.enrollment import SIZE, Enrollment
 from kbbench.baselines.layers import CausalConv, Film, FullBand, Recurrent, SubBand
 from kbbench.baselines.merging import AttendedHints, Context, Heard, LayerFilm
+from kbbench.baselines.picking import Candidates, Picker
 from kbbench.baselines.spectra import CUES, interaural, masked
+from kbbench.baselines.talker import SIZE
 from kbbench.models.stft import ChunkSTFT
 from kbbench.units import LOOKAHEAD
 
@@ -46,6 +48,18 @@ class State(NamedTuple):
     spoken: Tensor
     carry: Tensor
     talker: Tensor | None
+    candidates: Candidates | None
+
+
+class Separated(NamedTuple):
+    """Estimates' spectra (B, T, F, S, C, 2), level taken out; features (B, T, F, E); level (B, T).
+
+    Where one talker is wanted, S counts all that there are.
+    """
+
+    spectra: Tensor
+    features: Tensor
+    level: Tensor
 
 
 class Block(nn.Module):
@@ -94,14 +108,15 @@ class GridNet(nn.Module):
         super().__init__()
         self.config = config
         self.stft = ChunkSTFT()
-        self.enrollment = Enrollment() if config.enrolled else None
+        self.picker = Picker(config) if config.enrolled else None
         late_input = config.hint_features if config.boosting == "output" else 0
         self.encoder = CausalConv(2 * EARS + CUES + late_input, config.features)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.merges = nn.ModuleList(_merges(config))
         narrow = config.features // config.compression
         self.bottleneck = nn.Linear(config.features, narrow) if config.compression > 1 else None
-        self.decoder = CausalConv(narrow, 2 * config.sources * EARS)
+        self.decoder = CausalConv(narrow, 2 * config.masks * EARS)
+        _share_equally(self.decoder, config.masks)
 
     def forward(
         self,
@@ -132,6 +147,7 @@ class GridNet(nn.Module):
             spoken=self.decoder.start(batch, BINS),
             carry=zeros(batch, self.config.sources, EARS, LOOKAHEAD),
             talker=self._talker(enrollment),
+            candidates=None if self.picker is None else self.picker.start(batch),
         )
 
     def grow_from(self, smaller: GridNet) -> None:
@@ -159,7 +175,7 @@ class GridNet(nn.Module):
                     slice(min(a, b)) for a, b in zip(own[name].shape, lent.shape, strict=True)
                 )
                 own[name][both] = lent[both]
-        if other.enrollment is None:
+        if other.picker is None:
             for block in self.blocks:
                 _unmodulated(block)
 
@@ -184,6 +200,21 @@ class GridNet(nn.Module):
         Returns:
             the estimates; what a remote may send, (B, T, 97, E); the next state but for ``carry``.
         """
+        (estimates, told, level), state = self.separate(frames, state, heard)
+        if self.picker is not None and state.talker is not None and state.candidates is not None:
+            picked, candidates = self.picker(
+                estimates, level, state.talker, heard, state.candidates
+            )
+            estimates = picked.spectra[:, :, :, None]
+            told = torch.cat([told, picked.share[..., None]], dim=-1)
+            state = state._replace(candidates=candidates)
+        bins = (estimates * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
+        return bins, {"features": told, "estimate": estimates.flatten(3)}, state
+
+    def separate(
+        self, frames: Tensor, state: State, heard: Heard | None
+    ) -> tuple[Separated, State]:
+        """All talkers of frames (B, C, T, 97, 2), also where one of them is wanted."""
         scale, level = _running_level(frames, state.level)
         spectra = (frames / scale[:, None, :, None, None]).permute(0, 2, 3, 1, 4)
         x = torch.cat([spectra.flatten(3), interaural(spectra)], dim=-1)
@@ -201,15 +232,10 @@ class GridNet(nn.Module):
         told = x if self.bottleneck is None else self.bottleneck(x)
         masks, last = self.decoder(told, state.spoken)
         estimates = masked(masks.float().unflatten(-1, (-1, EARS, 2)), spectra)
-        bins = estimates.permute(0, 3, 4, 1, 2, 5)
         after = state._replace(
             level=level, heard=first, blocks=tuple(blocks), merges=tuple(merges), spoken=last
         )
-        return (
-            bins * scale[:, None, None, :, None, None],
-            {"features": told, "estimate": estimates.flatten(3)},
-            after,
-        )
+        return Separated(estimates, told, scale), after
 
     def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
         return None if self.config.boosting == "none" else Heard.of(hints, seen, age)
@@ -222,14 +248,14 @@ class GridNet(nn.Module):
         return self._heard(hints, never, never.long())
 
     def _talker(self, enrollment: Tensor | None) -> Tensor | None:
-        if self.enrollment is None:
+        if self.picker is None:
             return None
         if enrollment is None:
             raise ValueError(
                 "enrollment is None: this network extracts a target talker; "
                 "give an utterance of that talker, (B, 1, T_e)"
             )
-        talker: Tensor = self.enrollment(enrollment)
+        talker: Tensor = self.picker.encoder(enrollment)
         return talker
 
 
@@ -266,6 +292,17 @@ class RemoteGridNet(GridNet):
 
 def _begin(layer: Any, batch: int) -> Any:
     return layer.start(batch)
+
+
+def _share_equally(decoder: CausalConv, sources: int) -> None:
+    """Let masks begin about an equal share of the mixture for each estimate.
+
+    SI-SDR does not tell an estimate from its inverse: whatever sign chance gave a mask, each ear's
+    its own, would stay.
+    """
+    if decoder.conv.bias is not None:
+        with torch.no_grad():
+            decoder.conv.bias.view(-1, 2).copy_(torch.tensor([1 / sources, 0.0]))
 
 
 def _neutral(layer: Any) -> None:

@@ -17,15 +17,15 @@ REMOTE = GridNetConfig(sources=2, features=8, hidden=6, blocks=2, attention=True
 
 def remote(boosting: Boosting = "attention", enrolled: bool = False) -> RemoteGridNet:
     """A large network that speaks what a way of boosting wants."""
-    config = REMOTE.model_copy(update={"enrolled": enrolled})
+    config = _remote_config(enrolled)
     return seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
 
 
 def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
     """A small network, boosted or not; ages have an effect, as they have after training."""
-    size = 0 if boosting == "none" else REMOTE.hint_size(spoken(boosting))
+    size = 0 if boosting == "none" else _remote_config(enrolled).hint_size(spoken(boosting))
     config = GridNetConfig(
-        sources=2,
+        sources=1 if enrolled else 2,
         features=4,
         hidden=4,
         blocks=2,
@@ -40,6 +40,10 @@ def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
             if name.endswith("age.weight"):
                 weight += 0.3 * torch.randn(weight.shape, generator=generator)
     return network
+
+
+def _remote_config(enrolled: bool) -> GridNetConfig:
+    return REMOTE.model_copy(update={"enrolled": True, "sources": 1}) if enrolled else REMOTE
 
 
 def frames_of(mixture: Tensor) -> list[Tensor]:

@@ -63,29 +63,39 @@ def test_small_and_large_stream_what_they_give_offline(enrolled: bool, signal: M
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("enrolled", [False, True])
 @pytest.mark.parametrize("boosting", BOOSTINGS)
 @pytest.mark.parametrize("delay", range(7))
 def test_boosted_streams_what_it_gives_offline(
-    boosting: Boosting, delay: int, signal: Make
+    boosting: Boosting, delay: int, enrolled: bool, signal: Make
 ) -> None:
-    mixture = signal(2, 2, LENGTH)
-    _, hints = remote(boosting)(mixture)
-    heard, network = late(hints, delay), device(boosting)
-    same(stream_device(network, mixture, heard), network(mixture, **heard.as_arguments()))
+    mixture, enrollment = signal(2, 2, LENGTH), signal(2, 1, 5000, seed=1) if enrolled else None
+    _, hints = remote(boosting, enrolled)(mixture, enrollment=enrollment)
+    heard, network = late(hints, delay), device(boosting, enrolled)
+    same(
+        stream_device(network, mixture, heard, enrollment),
+        network(mixture, enrollment=enrollment, **heard.as_arguments()),
+    )
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("enrolled", [False, True])
 @pytest.mark.parametrize("boosting", BOOSTINGS)
-def test_lost_and_reordered_hints_stream_too(boosting: Boosting, signal: Make) -> None:
-    mixture = signal(2, 2, LENGTH)
-    _, hints = remote(boosting)(mixture)
+def test_lost_and_reordered_hints_stream_too(
+    boosting: Boosting, enrolled: bool, signal: Make
+) -> None:
+    mixture, enrollment = signal(2, 2, LENGTH), signal(2, 1, 5000, seed=1) if enrolled else None
+    _, hints = remote(boosting, enrolled)(mixture, enrollment=enrollment)
     rng = np.random.default_rng(4)
     steps = np.arange(CHUNKS)
     seen = np.maximum(steps - rng.integers(0, 70, (2, CHUNKS)), -1)  # some are older than 0.4 s
     seen[rng.random((2, CHUNKS)) < 0.3] = -1
     seen[:, 40:110] = -1  # an outage longer than the window
-    heard, network = deliver(hints, seen), device(boosting)
-    same(stream_device(network, mixture, heard), network(mixture, **heard.as_arguments()))
+    heard, network = deliver(hints, seen), device(boosting, enrolled)
+    same(
+        stream_device(network, mixture, heard, enrollment),
+        network(mixture, enrollment=enrollment, **heard.as_arguments()),
+    )
 
 
 @torch.inference_mode()

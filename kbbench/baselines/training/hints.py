@@ -6,8 +6,6 @@ as they have when they are used.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +14,10 @@ import torch
 from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.training.clips import HEARD, Data, Item, Scenes
-from kbbench.baselines.training.kept import Tensors, keep, load_kept
+from kbbench.baselines.training.kept import Tensors, digest_of, keep, load_kept
 from kbbench.baselines.training.settings import Settings
 from kbbench.models.contract import Triple
+from kbbench.pool import Progress
 
 FOLDER = "hints"
 
@@ -49,7 +48,7 @@ def heard_scenes(
     settings: Settings,
     remote: RemoteGridNet,
     out: Path,
-    tell: Callable[[int, int], None] | None = None,
+    tell: Progress | None = None,
 ) -> HeardScenes:
     """The mixtures of training with what the network makes of them; what is missing is computed.
 
@@ -61,7 +60,8 @@ def heard_scenes(
         tell: called with (mixtures heard, in all).
     """
     what = "hints" if settings.stage in BOOSTINGS else "estimates"
-    folder = out / FOLDER / f"{what}-{_key(data, remote, settings.bf16)}"
+    key = digest_of(remote, f"{data.words} {remote.speaks} {settings.bf16}")
+    folder = out / FOLDER / f"{what}-{key}"
     place = next(remote.parameters()).device
 
     def make(index: int) -> Tensors:
@@ -80,10 +80,3 @@ def heard_scenes(
 
     keep(folder, len(data.train), make, tell)
     return HeardScenes(data.train, folder)
-
-
-def _key(data: Data, remote: RemoteGridNet, bf16: bool) -> str:
-    digest = hashlib.sha256(f"{data.words} {remote.speaks} {bf16}".encode())
-    for name, value in sorted(remote.state_dict().items()):
-        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +24,7 @@ from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
-from kbbench.baselines.training.talkers import taught
+from kbbench.baselines.training.talkers import teach
 from kbbench.baselines.training.team import Team, assembled
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
@@ -33,17 +32,10 @@ from kbbench.baselines.variants import VARIANTS, file_name, variants_of
 from kbbench.baselines.weights import Card, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
-from kbbench.pool import Progress
+from kbbench.pool import Show, unseen
 
-Show = Callable[[str], AbstractContextManager[Progress]]
-"""From what is being done to what is told how far it is."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
-
-
-def unseen(what: str) -> AbstractContextManager[Progress]:
-    """Nobody looks."""
-    return nullcontext(lambda done, total: None)
 
 
 def train(
@@ -202,17 +194,15 @@ def _know_talkers(
     out: Path,
     show: Show,
 ) -> None:
-    """Let what encodes enrollments tell talkers apart, and stay so."""
-    if network.enrollment is None:
+    """Let the picker tell talkers apart, and what it hears them by stay so."""
+    if network.picker is None:
         raise InputError(f"--talker-steps: {data.task} has no enrollments; leave it out")
     if any(origin.card.config.enrolled for origin in begun.values()):
         raise InputError(
-            "--talker-steps: --start has an encoder of enrollments already; leave one of them out"
+            "--talker-steps: --start tells talkers apart already; leave one of them out"
         )
-    with show("steps of telling talkers apart") as tell:
-        encoder = taught(data, settings, out, tell)
-    network.enrollment.load_state_dict(encoder.state_dict())
-    network.enrollment.requires_grad_(False)
+    teach(network, data, settings, out, show)
+    network.picker.encoder.requires_grad_(False)
 
 
 def _large(path: Path, stage: str) -> RemoteGridNet:

@@ -60,6 +60,23 @@ def si_sdr_improvement(estimates: Tensor, references: Tensor, mixture: Tensor) -
     return gain / counts.flatten(1).sum(1).clamp(min=1)
 
 
+def nearer(estimates: Tensor, references: Tensor, mixture: Tensor) -> Tensor:
+    """Whether the first estimate of each mixture is nearer to its reference than to all else.
+
+    Args:
+        estimates: (B, S, C, T).
+        references: (B, S, C, T).
+        mixture: (B, C, T).
+
+    Returns:
+        (B,), bool: by the SI-SDR, in the mean over ears.
+    """
+    wanted = references[:, :1]
+    sides = torch.cat([wanted, mixture[:, None] - wanted], dim=1)
+    own, other = pairs(estimates[:, :1].float(), sides, 0)[:, :, 0].mean(-1).unbind(dim=1)
+    return own > other
+
+
 def pairs(estimates: Tensor, references: Tensor, ceiling: float) -> Tensor:
     """SI-SDR in dB of every estimate for every reference, (B, S, E, C).
 

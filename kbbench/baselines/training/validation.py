@@ -8,8 +8,7 @@ from torch.utils.data import default_collate
 
 from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.training.clips import Item, Scenes
-from kbbench.baselines.training.loss import si_sdr_improvement
-from kbbench.baselines.training.talkers import told_apart
+from kbbench.baselines.training.loss import nearer, si_sdr_improvement
 from kbbench.baselines.training.team import Team
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.channel import fixed
@@ -30,12 +29,11 @@ def validate(
     Returns:
         by column of the log: ``si_sdri_db``; with hints, ``si_sdri_db@d`` for each delay, and
         ``si_sdri_db`` their mean; with enrollments, ``talkers_known``, the share of the mixtures
-        in which the enrollment is nearer to its talker than to all else.
+        in which the estimate is nearer to the wanted talker than to all else.
     """
     settings = trainee.settings
     delays = settings.delays_chunks if settings.stage in BOOSTINGS else (0,)
     sums, known = dict.fromkeys(delays, 0.0), 0.0
-    encoder = trainee.network.enrollment
     count = min(settings.validation_mixtures, len(scenes))
     trainee.eval()
     with torch.inference_mode():
@@ -44,21 +42,22 @@ def validate(
             items = [scenes[number] for number in mine[first : first + BATCH]]
             batch = to_device(default_collate(items), device)
             told = trainee.listen(batch)
-            if encoder is not None:
-                known += float(told_apart(encoder, batch).sum())
             steps = chunk_count(batch["mixture"].shape[-1])
             for delay in delays:
                 seen = torch.from_numpy(fixed(delay).seen(steps, Stream("validation")))
                 estimates = trainee.estimate(batch, seen.expand(len(items), -1), told)
                 gains = si_sdr_improvement(estimates, batch["references"], batch["mixture"])
                 sums[delay] += float(gains.sum())
+                known += float(nearer(estimates, batch["references"], batch["mixture"]).sum())
     trainee.train()
     *totals, known = team.total([*sums.values(), known], device)
     means = {delay: total / count for delay, total in zip(delays, totals, strict=True)}
     found = {"si_sdri_db": sum(means.values()) / len(means)}
     if settings.stage in BOOSTINGS:
         found |= {f"si_sdri_db@{delay}": mean for delay, mean in means.items()}
-    return found if encoder is None else {**found, "talkers_known": known / count}
+    if trainee.network.config.enrolled:
+        found["talkers_known"] = known / count / len(delays)
+    return found
 
 
 def to_device(batch: Item, device: torch.device) -> Item:

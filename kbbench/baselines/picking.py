@@ -1,0 +1,146 @@
+"""Target speech: of the talkers that a network separates, the wanted one.
+
+Each candidate's voice so far is compared with the enrollment's. Where hints arrive, so is what the
+device separated with what the remote knew of the same chunk: who is wanted does not change, so that
+late hints tell it as well as fresh ones.
+
+Target speech by separation and selection is as in Delcroix et al., "Single channel target speaker
+extraction and recognition with speaker beam", ICASSP 2018, section 2, where it is the older way; a
+network that a vector conditions needs far more talkers to learn from than we have. Evidence from
+hints is ours.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kbbench.baselines.config import CANDIDATES, GridNetConfig
+from kbbench.baselines.merging import OLDEST, Heard
+from kbbench.baselines.talker import Listened, TalkerEncoder, log_spectra
+from kbbench.models.stft import ChunkSTFT
+
+SECOND = 125
+"""Chunks: agreement with hints counts so long."""
+SHARPNESS = 12.0
+"""Of the first guess: how much of a voice's likeness, -1 to 1, makes it certain."""
+PATIENCE = 50.0
+"""Of the first guess: after so many chunks a likeness counts half of what it ever will."""
+TRUST = 0.2
+"""Of the first guess: how much agreement with one chunk of hints counts."""
+TINY = 1e-10
+
+
+class Candidates(NamedTuple):
+    """What is remembered of them.
+
+    Voices as heard so far (2 B); shares (B, M, F), who is louder in each bin of the last chunks;
+    agreed (B, N), with hints.
+    """
+
+    voices: Listened
+    shares: Tensor
+    agreed: Tensor
+
+
+class Picked(NamedTuple):
+    """The wanted talker's spectra (B, T, F, E, 2), and its share (B, T, F) of each bin, -1 to 1."""
+
+    spectra: Tensor
+    share: Tensor
+
+
+class Picker(nn.Module):
+    """Two candidates and an enrollment to the wanted talker.
+
+    Args:
+        config: of the network whose candidates they are.
+    """
+
+    def __init__(self, config: GridNetConfig) -> None:
+        super().__init__()
+        self.encoder = TalkerEncoder(config.voice)
+        self.sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        self.patience = nn.Parameter(torch.tensor(PATIENCE).log())
+        told = config.boosting in ("attention", "film")
+        self.trust = nn.Parameter(torch.tensor(TRUST).log()) if told else None
+
+    def start(self, batch: int) -> Candidates:
+        """Before the first frame."""
+        zeros = self.sharpness.new_zeros
+        return Candidates(
+            self.encoder.start(CANDIDATES * batch),
+            zeros(batch, OLDEST, ChunkSTFT.bins),
+            zeros(batch, SECOND - 1),
+        )
+
+    def forward(
+        self,
+        spectra: Tensor,
+        level: Tensor,
+        talker: Tensor,
+        heard: Heard | None,
+        past: Candidates,
+    ) -> tuple[Picked, Candidates]:
+        """Candidates' spectra (B, T, F, 2, E, 2), their level (B, T) beside; talker (B, 64)."""
+        voices, power = voices_of(spectra, level)
+        vectors, voices_so_far = self.encoder.listen(voices, past.voices)
+        count = torch.arange(1, voices.shape[1] + 1, device=voices.device)
+        frames = past.voices.frames[::CANDIDATES, None] + count
+        odds = self.odds(beside(vectors), talker, frames)
+        first, second = power.unbind(dim=-1)
+        share = (first - second) / (first + second)
+        loud = power.sum(dim=-1).sqrt()
+        shares = torch.cat([past.shares, share * loud / loud.sum(dim=-1, keepdim=True)], dim=1)
+        agreed = past.agreed
+        if self.trust is not None and heard is not None:
+            agreed = torch.cat([agreed, _agreement(shares, heard)], dim=1)
+            recent = functional.pad(agreed.cumsum(dim=1), (1, 0))
+            odds = odds + self.trust.exp() * (recent[:, SECOND:] - recent[:, :-SECOND])
+        chance = odds.sigmoid()[:, :, None]
+        sides = torch.stack([chance, 1 - chance], dim=-1)[..., None, None]
+        wanted = Picked((sides * spectra).sum(dim=3), (2 * chance - 1) * share)
+        return wanted, Candidates(voices_so_far, shares[:, -OLDEST:], agreed[:, 1 - SECOND :])
+
+    def odds(self, vectors: Tensor, talker: Tensor, frames: Tensor) -> Tensor:
+        """Log odds at each frame, (B, T), that the first voice is the wanted one.
+
+        Args:
+            vectors: the encoder's, of both, (B, 2, T, 64).
+            talker: the wanted one's, (B, 64).
+            frames: that were heard so far, (B, T) or (T,).
+        """
+        near = functional.cosine_similarity(vectors, talker[:, None, None], dim=-1)
+        certain = self.sharpness.exp() * frames / (frames + self.patience.exp())
+        return certain * (near[:, 0] - near[:, 1])
+
+
+def beside(vectors: Tensor) -> Tensor:
+    """(2 B, ...) to (B, 2, ...)."""
+    return vectors.reshape(-1, CANDIDATES, *vectors.shape[1:])
+
+
+def voices_of(spectra: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+    """What the encoder hears of candidates (B, T, F, 2, E, 2): log spectra of both ears' power.
+
+    Returns:
+        (2 B, T, F), those of a mixture side by side, and powers (B, T, F, 2), level taken out.
+    """
+    power = spectra.square().sum(dim=-1).mean(dim=-1) + TINY
+    sizes = power.sqrt() * level[:, :, None, None]
+    return log_spectra(sizes).permute(0, 3, 1, 2).flatten(0, 1), power
+
+
+def _agreement(shares: Tensor, heard: Heard) -> Tensor:
+    """How far each step's hint calls the first candidate the wanted one, (B, T), -1 to 1.
+
+    Args:
+        shares: weighted, of ``OLDEST`` chunks before the first and of all, (B, OLDEST + T, F).
+        heard: hints whose last feature is the wanted talker's share.
+    """
+    steps = torch.arange(heard.age.shape[1], device=shares.device) + OLDEST
+    batch = torch.arange(len(shares), device=shares.device)[:, None]
+    return (shares[batch, steps - heard.age] * heard.hints[..., -1]).sum(dim=-1)

@@ -1,0 +1,104 @@
+"""Who speaks: what was heard of a voice so far, to one vector."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from kbbench.models.stft import ChunkSTFT
+
+SIZE = 64
+"""Numbers that describe a talker."""
+QUIET = 1e-4
+"""Magnitudes are compressed as log(QUIET + |X|); about the quantization noise of 16 bits."""
+KERNEL = 3
+"""Frames that each convolution sees, the present one last."""
+
+
+class Listened(NamedTuple):
+    """What is remembered of voices: sums over the frames so far, and what convolutions look at.
+
+    Level (N,), frames (N,), spectra (N, 97, 2), inner (N, W, 2), weight (N, 1), sums (N, 2 W).
+    """
+
+    level: Tensor
+    frames: Tensor
+    spectra: Tensor
+    inner: Tensor
+    weight: Tensor
+    sums: Tensor
+
+
+class TalkerEncoder(nn.Module):
+    """Log spectra, two causal convolutions, weighted mean and deviation of all frames so far.
+
+    The pooling is that of Okabe, Koshinaka and Shinoda, "Attentive statistics pooling for deep
+    speaker embedding", Interspeech 2018, as it goes: every frame has its vector.
+
+    Args:
+        width: features a frame.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.stft = ChunkSTFT()
+        self.first = nn.Conv1d(ChunkSTFT.bins, width, KERNEL)
+        self.second = nn.Conv1d(width, width, KERNEL)
+        self.weight = nn.Conv1d(width, 1, 1)
+        self.out = nn.Linear(2 * width, SIZE)
+        self.norm = nn.LayerNorm(SIZE)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """A whole utterance (B, 1, samples) to (B, 64)."""
+        return self.known(log_spectra(self.stft(sound[:, 0])))
+
+    def known(self, spectra: Tensor) -> Tensor:
+        """All that was heard, log spectra (B, K, 97) to (B, 64)."""
+        vectors, _ = self.listen(spectra, self.start(len(spectra)))
+        return vectors[:, -1]
+
+    def start(self, voices: int) -> Listened:
+        """Before the first frame of so many voices."""
+        zeros = self.out.weight.new_zeros
+        return Listened(
+            level=zeros(voices),
+            frames=zeros(voices),
+            spectra=zeros(voices, ChunkSTFT.bins, KERNEL - 1),
+            inner=zeros(voices, self.width, KERNEL - 1),
+            weight=zeros(voices, 1),
+            sums=zeros(voices, 2 * self.width),
+        )
+
+    def listen(self, spectra: Tensor, past: Listened) -> tuple[Tensor, Listened]:
+        """Log spectra (N, K, 97) to the voice so far at each frame, (N, K, 64), and the state."""
+        level = spectra.mean(dim=-1).cumsum(dim=1) + past.level[:, None]
+        count = torch.arange(1, spectra.shape[1] + 1, device=spectra.device)
+        frames = count + past.frames[:, None]
+        x = (spectra - (level / frames)[:, :, None]).transpose(1, 2)  # level is not the talker's
+        x = torch.cat([past.spectra, x], dim=2)
+        inner = torch.cat([past.inner, self.first(x).relu()], dim=2)
+        y = self.second(inner).relu().float()
+        share = self.weight(y).float().sigmoid()
+        weight = share.cumsum(dim=2) + past.weight[:, :, None]
+        sums = torch.cat([share * y, share * y.square()], dim=1).cumsum(dim=2)
+        sums = sums + past.sums[:, :, None]
+        mean, square = (sums / (weight + QUIET)).chunk(2, dim=1)
+        spread = ((square - mean.square()).relu() + QUIET).sqrt()
+        vectors: Tensor = self.norm(self.out(torch.cat([mean, spread], dim=1).transpose(1, 2)))
+        last = 1 - KERNEL
+        return vectors, Listened(
+            level[:, -1],
+            frames[:, -1],
+            x[:, :, last:],
+            inner[:, :, last:],
+            weight[:, :, -1],
+            sums[:, :, -1],
+        )
+
+
+def log_spectra(spectra: Tensor) -> Tensor:
+    """What the encoder hears of spectra, complex or their magnitudes."""
+    return (spectra.abs() + QUIET).log()
