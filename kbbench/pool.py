@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
@@ -26,8 +26,6 @@ Result = TypeVar("Result")
 
 Progress = Callable[[int, int], None]
 """What long work tells of itself: (done, in all)."""
-Show = Callable[[str], AbstractContextManager[Progress]]
-"""From what is being done to what is told how far it is."""
 Workers = int | str
 """Processes on this machine, or the address of a Dask scheduler."""
 CONNECT_S = 10
@@ -38,11 +36,6 @@ MOST_DEATHS = 4
 """A job that so many processes died at is not tried again (Dask's ``allowed-failures`` is 3, and
 counts the deaths that are forgiven)."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-def unseen(what: str) -> AbstractContextManager[Progress]:
-    """Nobody looks."""
-    return nullcontext(lambda done, total: None)
 
 
 def cores() -> int:

@@ -6,6 +6,8 @@ as they have when they are used.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +16,9 @@ import torch
 from kbbench.baselines.gridnet import RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS
 from kbbench.baselines.training.clips import HEARD, Data, Item, Scenes
-from kbbench.baselines.training.kept import Tensors, digest_of, keep, load_kept
+from kbbench.baselines.training.kept import Tensors, keep, load_kept
 from kbbench.baselines.training.settings import Settings
 from kbbench.models.contract import Triple
-from kbbench.pool import Progress
 
 FOLDER = "hints"
 
@@ -48,7 +49,7 @@ def heard_scenes(
     settings: Settings,
     remote: RemoteGridNet,
     out: Path,
-    tell: Progress | None = None,
+    tell: Callable[[int, int], None] | None = None,
 ) -> HeardScenes:
     """The mixtures of training with what the network makes of them; what is missing is computed.
 
@@ -60,8 +61,7 @@ def heard_scenes(
         tell: called with (mixtures heard, in all).
     """
     what = "hints" if settings.stage in BOOSTINGS else "estimates"
-    key = digest_of(remote, f"{data.words} {remote.speaks} {settings.bf16}")
-    folder = out / FOLDER / f"{what}-{key}"
+    folder = out / FOLDER / f"{what}-{_key(data, remote, settings.bf16)}"
     place = next(remote.parameters()).device
 
     def make(index: int) -> Tensors:
@@ -80,3 +80,10 @@ def heard_scenes(
 
     keep(folder, len(data.train), make, tell)
     return HeardScenes(data.train, folder)
+
+
+def _key(data: Data, remote: RemoteGridNet, bf16: bool) -> str:
+    digest = hashlib.sha256(f"{data.words} {remote.speaks} {bf16}".encode())
+    for name, value in sorted(remote.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -6,7 +6,6 @@ since each goes through what is missing in an order of its own.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from kbbench.files import write_bytes
 
@@ -54,14 +53,6 @@ def keep(
         for done, _ in enumerate(pool.map(make_one, missing), count - len(missing) + 1):
             if tell is not None:
                 tell(done, count)
-
-
-def digest_of(network: nn.Module, words: str) -> str:
-    """A name for what a network makes of what these words describe."""
-    digest = hashlib.sha256(words.encode())
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _file(folder: Path, index: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
-from kbbench.baselines.training.talkers import teach
+from kbbench.baselines.training.talkers import taught
 from kbbench.baselines.training.team import Team, assembled
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.training.validation import to_device, validate
@@ -32,10 +33,17 @@ from kbbench.baselines.variants import VARIANTS, file_name, variants_of
 from kbbench.baselines.weights import Card, load_remote, save_weights
 from kbbench.errors import InputError
 from kbbench.files import write_text
-from kbbench.pool import Show, unseen
+from kbbench.pool import Progress
 
+Show = Callable[[str], AbstractContextManager[Progress]]
+"""From what is being done to what is told how far it is."""
 CHECKPOINT_S = 60.0
 """A kill loses no more than this, and one step."""
+
+
+def unseen(what: str) -> AbstractContextManager[Progress]:
+    """Nobody looks."""
+    return nullcontext(lambda done, total: None)
 
 
 def train(
@@ -194,14 +202,16 @@ def _know_talkers(
     out: Path,
     show: Show,
 ) -> None:
-    """Let the picker tell talkers apart, and what it hears them by stay so."""
+    """Let what encodes voices tell talkers apart, and stay so."""
     if network.picker is None:
         raise InputError(f"--talker-steps: {data.task} has no enrollments; leave it out")
     if any(origin.card.config.enrolled for origin in begun.values()):
         raise InputError(
             "--talker-steps: --start tells talkers apart already; leave one of them out"
         )
-    teach(network, data, settings, out, show)
+    with show("steps of telling talkers apart") as tell:
+        encoder = taught(network.config.voice, data, settings, out, tell)
+    network.picker.encoder.load_state_dict(encoder.state_dict())
     network.picker.encoder.requires_grad_(False)
 
 

@@ -1,15 +1,17 @@
-"""Which one is wanted? A picker learns it from what its network separates, before all else.
+"""Who speaks? What encodes voices learns to tell talkers apart, before anybody is picked.
 
-What the network makes of each mixture is computed once and kept. The picker then learns, at every
-moment, which of both candidates the enrollment is of, and that an enrollment is nearer to its own
-talker than to all others of the batch. That takes minutes, where the network would take days.
-Source of the second loss: van den Oord et al., "Representation Learning with Contrastive
-Predictive Coding" (arXiv 1807.03748), with cosines over a learnt temperature.
+An enrollment shall be nearer to its own talker in a mixture, room and all, than to any other talker
+of the batch. That needs no labels, and a minute or two. Source of the loss: van den Oord et al.,
+"Representation Learning with Contrastive Predictive Coding" (arXiv 1807.03748), with cosines over a
+learnt temperature.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -17,141 +19,120 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import default_collate
 
-from kbbench.baselines.config import CANDIDATES
-from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.picking import Picker, beside, voices_of
-from kbbench.baselines.talker import log_spectra
+from kbbench.baselines.talker import TalkerEncoder, log_spectra
 from kbbench.baselines.training.clips import Data, Item, Scenes
-from kbbench.baselines.training.kept import Tensors, digest_of, keep, load_kept
-from kbbench.baselines.training.loss import pairs
 from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.triples import seeded
 from kbbench.files import write_bytes
 from kbbench.models.stft import ChunkSTFT
-from kbbench.pool import Progress, Show, cores
+from kbbench.pool import Progress, cores
 
 FOLDER = "talkers"
-BATCH = 24
+BATCH = 64
 """Mixtures a step; now and then two of them have a talker in common, which does little harm."""
 MOST_MIXTURES = 2048
 """Spectra of so many are held in memory: 0.7 GB at 5 s."""
 RATE = 2e-3
-WEIGHT_DECAY = 0.02
-CLIP_NORM = 5.0
+WEIGHT_DECAY = 0.01
 SHORTEST = 0.3
 """Excerpts are at least so much of what there is."""
 TILTS = (0.5, 0.3, 0.2, 0.2)
 """Deviation of each cosine over frequency that is added to log spectra: microphones differ."""
 TEMPERATURE = 0.1
-APART = 0.5
-"""Weight of being told apart from all others, beside that of being picked."""
 
 
-class Separated(NamedTuple):
-    """Log spectra of so many mixtures, float16: enrollments (N, K_e, 97), candidates (N, 2, K, 97).
-
-    ``wanted`` (N,) is the number of the candidate that is wanted.
-    """
+class Voices(NamedTuple):
+    """Log spectra of so many mixtures, (N, K, 97) each, float16."""
 
     enrolled: Tensor
-    candidates: Tensor
     wanted: Tensor
+    other: Tensor
 
     @classmethod
-    def by(cls, network: GridNet, scenes: Scenes, folder: Path, tell: Progress) -> Self:
-        """What a network makes of the first mixtures; kept in a folder."""
-        count = min(len(scenes), MOST_MIXTURES)
-        keep(folder, count, lambda index: _separate(network, scenes[index]), tell, cores())
-        parts = [load_kept(folder, index) for index in range(count)]
-        return cls(*(torch.stack([part[name] for part in parts]) for name in cls._fields))
+    def of(cls, scenes: Scenes) -> Self:
+        """Those of the first mixtures, one ear of each."""
+        stft = ChunkSTFT()
+
+        def read(index: int) -> list[Tensor]:
+            batch = default_collate([scenes[index]])
+            return [log_spectra(stft(sound[:, 0]))[0].half() for sound in voices(batch, index % 2)]
+
+        with ThreadPoolExecutor(cores()) as pool:
+            parts = list(pool.map(read, range(min(len(scenes), MOST_MIXTURES))))
+        return cls(*map(torch.stack, zip(*parts, strict=True)))
 
 
-def teach(network: GridNet, data: Data, settings: Settings, out: Path, show: Show) -> None:
-    """Let a network's picker tell these mixtures' talkers apart; learnt once, kept in ``out``.
+def voices(batch: Item, ear: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Enrollment, wanted talker and all else, as an ear hears them: (B, 1, samples) each."""
+    wanted = batch["references"].sum(dim=1)[:, ear : ear + 1]
+    return batch["enrollment"], wanted, batch["mixture"][:, ear : ear + 1] - wanted
+
+
+def taught(
+    width: int, data: Data, settings: Settings, out: Path, tell: Progress | None = None
+) -> TalkerEncoder:
+    """An encoder that tells the talkers of these mixtures apart, learnt once and kept in ``out``.
 
     Args:
-        network: that separates; its picker changes.
+        width: of the encoder.
         data: of target speech.
         settings: ``talker_steps`` and ``seed`` count.
-        out: folder of all stages.
-        show: how far it is: with the mixtures, with the steps.
+        out: folder of all stages, which share what is kept.
+        tell: called with (steps done, in all).
     """
-    picker = network.picker
-    if picker is None:
-        raise ValueError("a network that has nobody to pick")
-    digest = digest_of(network, f"{data.words} {settings.seed}")
-    path = out / FOLDER / f"{digest}-{settings.talker_steps}.safetensors"
+    encoder = seeded(settings.seed, lambda: TalkerEncoder(width))
+    words = f"{data.words} {width} {settings.talker_steps} {settings.seed}"
+    path = out / FOLDER / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.safetensors"
     if not path.is_file():
-        with show("mixtures separated") as tell:
-            separated = Separated.by(network, data.train, out / FOLDER / digest, tell)
-        with show("steps of telling talkers apart") as tell:
-            _learn(picker, separated, settings, tell)
-        write_bytes(path, save(picker.state_dict()))
-    picker.load_state_dict(load_file(path))
+        _learn(encoder, Voices.of(data.train), settings, tell)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, save(encoder.state_dict()))
+    encoder.load_state_dict(load_file(path))
+    return encoder
 
 
-def _separate(network: GridNet, item: Item) -> Tensors:
-    """What is kept of a mixture."""
-    mixture, enrollment = item["mixture"][None], item["enrollment"][None]
-    with torch.inference_mode():
-        frames = torch.view_as_real(network.stft(mixture))
-        separated, _ = network.separate(frames, network.start(1, enrollment), None)
-        voices, _ = voices_of(separated.spectra, separated.level)
-        bins = separated.spectra[0].permute(2, 3, 0, 1, 4).contiguous()
-        estimates = network.stft.inverse(torch.view_as_complex(bins), mixture.shape[-1])
-        likeness = pairs(estimates[None], item["references"][None, :1], 0)[0, 0].mean(-1)
-    return {
-        "enrolled": log_spectra(network.stft(enrollment[:, 0]))[0].half(),
-        "candidates": voices.half().contiguous(),
-        "wanted": likeness.argmax(),
-    }
-
-
-def _learn(picker: Picker, separated: Separated, settings: Settings, tell: Progress) -> None:
+def _learn(
+    encoder: TalkerEncoder, voices: Voices, settings: Settings, tell: Progress | None
+) -> None:
     generator = torch.Generator().manual_seed(settings.seed)
-    apart = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
-    steps, parameters = settings.talker_steps, [*picker.parameters(), apart]
+    sharpness = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
+    steps, parameters = settings.talker_steps, [*encoder.parameters(), sharpness]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=max(2, steps))
     for step in range(steps):
-        chosen = torch.randperm(len(separated.wanted), generator=generator)[:BATCH]
-        loss = _loss(picker, Separated(*(part[chosen] for part in separated)), apart, generator)
+        chosen = torch.randperm(len(voices.enrolled), generator=generator)[:BATCH]
+        loss = _loss(encoder, [part[chosen].float() for part in voices], sharpness, generator)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
         optimizer.step()
         schedule.step()
-        tell(step + 1, steps)
+        if tell is not None:
+            tell(step + 1, steps)
 
 
-def _loss(picker: Picker, batch: Separated, apart: Tensor, generator: torch.Generator) -> Tensor:
-    """Which candidate is wanted, at every frame; and whose the enrollment is, of all talkers."""
-    encoder = picker.encoder
-    enrolled = _excerpt(batch.enrolled, generator) + _tilts(len(batch.enrolled), generator)
-    talkers = encoder.known(enrolled)
-    ears = _tilts(len(batch.candidates), generator)[:, None]
-    voices = (_excerpt(batch.candidates, generator) + ears).flatten(0, 1)
-    vectors = beside(encoder.listen(voices, encoder.start(len(voices)))[0])
-    odds = picker.odds(vectors, talkers, torch.arange(1, voices.shape[1] + 1))
-    first = (batch.wanted == 0).float()[:, None].expand_as(odds)
-    picked = functional.binary_cross_entropy_with_logits(odds, first)
-    everyone = functional.normalize(vectors[:, :, -1].flatten(0, 1), dim=-1)
-    likeness = functional.normalize(talkers, dim=-1) @ everyone.T * apart.exp()
-    own = torch.arange(len(talkers)) * CANDIDATES + batch.wanted
-    return picked + APART * functional.cross_entropy(likeness, own)
+def _loss(
+    encoder: TalkerEncoder, parts: Sequence[Tensor], sharpness: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Each enrollment picks its talker out of all talkers of all mixtures."""
+    enrolled, *talkers = parts
+    own = _directions(encoder, _varied(enrolled, generator))
+    everyone = _directions(encoder, _varied(torch.cat(talkers), generator))
+    likeness = own @ everyone.T * sharpness.exp()
+    return functional.cross_entropy(likeness, torch.arange(len(own)))
 
 
-def _excerpt(spectra: Tensor, generator: torch.Generator) -> Tensor:
-    """A part of log spectra (..., K, 97), drawn at random, float32."""
-    whole = spectra.shape[-2]
+def _varied(spectra: Tensor, generator: torch.Generator) -> Tensor:
+    """Excerpts of log spectra (N, K, 97), each through a microphone of its own."""
+    whole = spectra.shape[1]
     share = SHORTEST + (1 - SHORTEST) * torch.rand((), generator=generator)
     length = max(1, int(share * whole))
     start = int(torch.randint(whole - length + 1, (), generator=generator))
-    return spectra[..., start : start + length, :].float()
-
-
-def _tilts(count: int, generator: torch.Generator) -> Tensor:
-    """So many microphones, (N, 1, 97), to be added to log spectra."""
     waves = torch.arange(1, len(TILTS) + 1)[:, None] * torch.linspace(0, math.pi, ChunkSTFT.bins)
-    sizes = torch.randn(count, len(TILTS), generator=generator) * torch.tensor(TILTS)
-    return (sizes @ waves.cos())[:, None]
+    sizes = torch.randn(len(spectra), len(TILTS), generator=generator) * torch.tensor(TILTS)
+    return spectra[:, start : start + length] + (sizes @ waves.cos())[:, None]
+
+
+def _directions(encoder: TalkerEncoder, spectra: Tensor) -> Tensor:
+    return functional.normalize(encoder.known(spectra), dim=-1)
