@@ -82,10 +82,10 @@ class Ensemble(nn.Module):
 
     def _run(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """Frames (B, C, T, 97, 2) to the estimates' (B, S, C, T, 97, 2)."""
-        ours, _, first = self.first.run(frames, state.first, None)
-        theirs, _, second = self.second.run(frames, state.second, None)
-        theirs, agreement = in_order(theirs, ours, state.agreement)
-        return (ours + theirs) / 2, State(first, second, agreement)
+        ours, first = self.first.run(frames, state.first, None)
+        theirs, second = self.second.run(frames, state.second, None)
+        ordered, agreement = in_order(theirs.estimates, ours.estimates, state.agreement)
+        return (ours.estimates + ordered) / 2, State(first, second, agreement)
 
 
 def in_order(theirs: Tensor, ours: Tensor, agreement: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from kbbench.baselines.attention import Attention, Memory
 from kbbench.baselines.config import EARS, GridNetConfig, Speaks
-from kbbench.baselines.layers import CausalConv, Film, FullBand, Recurrent, SubBand
+from kbbench.baselines.layers import CausalConv, FullBand, Recurrent, SubBand
 from kbbench.baselines.merging import AttendedHints, Context, Heard, LayerFilm
 from kbbench.baselines.picking import Candidates, Picker
 from kbbench.baselines.spectra import CUES, interaural, masked
-from kbbench.baselines.talker import SIZE
 from kbbench.models.stft import ChunkSTFT
 from kbbench.units import LOOKAHEAD
 
@@ -62,13 +61,23 @@ class Separated(NamedTuple):
     level: Tensor
 
 
+class Made(NamedTuple):
+    """Bins of the estimates and of all talkers, (B, S, C, T, 97, 2) each, real and imaginary parts.
+
+    ``told`` is what a remote may send, (B, T, 97, E).
+    """
+
+    estimates: Tensor
+    talkers: Tensor
+    told: dict[Speaks, Tensor]
+
+
 class Block(nn.Module):
-    """Full band, sub-band and, where asked for, attention; a talker modulates what comes in."""
+    """Full band, sub-band and, where asked for, attention."""
 
     def __init__(self, config: GridNetConfig) -> None:
         super().__init__()
         size = config.features
-        self.talker = Film(SIZE, size) if config.enrolled else None
         self.full_band = FullBand(size, config.hidden)
         self.sub_band = SubBand(size, config.hidden)
         self.attention = (
@@ -83,12 +92,10 @@ class Block(nn.Module):
         return self.sub_band.start(batch, BINS), memory
 
     def forward(
-        self, x: Tensor, state: tuple[Recurrent, Memory | None], talker: Tensor | None
+        self, x: Tensor, state: tuple[Recurrent, Memory | None]
     ) -> tuple[Tensor, tuple[Recurrent, Memory | None]]:
-        """(B, T, F, D), state and talker (B, 64) to the same shape and the next state."""
+        """(B, T, F, D) and the state to the same shape and the next state."""
         recurrent, memory = state
-        if self.talker is not None and talker is not None:
-            x = self.talker(x, talker[:, None, None])
         x, recurrent = self.sub_band(self.full_band(x), recurrent)
         if self.attention is not None and memory is not None:
             valid = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
@@ -128,13 +135,22 @@ class GridNet(nn.Module):
         age: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Mixture (B, C, T) to estimates (B, S, C, T); hints (B, K, 97, E) as delivered."""
-        frames = torch.view_as_real(self.stft(mixture))
-        if hints is None or seen_mask is None or age is None:
-            heard = self._unheard(frames)
-        else:
-            heard = self._heard(hints, seen_mask, age)
-        bins, _, _ = self.run(frames, self.start(len(mixture), enrollment), heard)
-        return self.stft.inverse(torch.view_as_complex(bins.contiguous()), mixture.shape[-1])
+        made = self._hear(mixture, enrollment, hints, seen_mask, age)
+        return self._sound(made.estimates, mixture.shape[-1])
+
+    def with_all_talkers(
+        self,
+        mixture: Tensor,
+        *,
+        enrollment: Tensor | None = None,
+        hints: Tensor | None = None,
+        seen_mask: Tensor | None = None,
+        age: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`forward`, and all that was separated, (B, N, C, T): what training looks at."""
+        made = self._hear(mixture, enrollment, hints, seen_mask, age)
+        length = mixture.shape[-1]
+        return self._sound(made.estimates, length), self._sound(made.talkers, length)
 
     def start(self, batch: int, enrollment: Tensor | None = None) -> State:
         """The state before the first chunk; an enrollment (B, 1, T_e) is encoded here, once."""
@@ -165,19 +181,18 @@ class GridNet(nn.Module):
     def adapt_from(self, other: GridNet) -> None:
         """Take over what a network for another task has too; all else stays as it is.
 
-        Of the outputs for several sources those for the first ones are taken. Who is wanted changes
-        nothing yet, where the other network did not know it.
+        Of the outputs for several sources those for the first ones are taken. What hints say of who
+        is wanted changes nothing of what is separated yet.
         """
         own = self.state_dict()  # the parameters themselves, by name
         for name, lent in other.state_dict().items():
             if name in own:
+                if lent.dim() > 1:
+                    own[name][:, lent.shape[1] :] = 0
                 both = tuple(
                     slice(min(a, b)) for a, b in zip(own[name].shape, lent.shape, strict=True)
                 )
                 own[name][both] = lent[both]
-        if other.picker is None:
-            for block in self.blocks:
-                _unmodulated(block)
 
     def step(
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
@@ -188,28 +203,24 @@ class GridNet(nn.Module):
             heard = self._unheard(frames)
         else:
             heard = self._heard(hint[:, None], (age >= 0)[:, None], age[:, None])
-        bins, _, state = self.run(frames, state, heard)
-        chunk, carry = self.stft.overlap_pairs(bins[:, :, :, 0], state.carry)
+        made, state = self.run(frames, state, heard)
+        chunk, carry = self.stft.overlap_pairs(made.estimates[:, :, :, 0], state.carry)
         return chunk, state._replace(carry=carry)
 
-    def run(
-        self, frames: Tensor, state: State, heard: Heard | None
-    ) -> tuple[Tensor, dict[Speaks, Tensor], State]:
-        """Frames (B, C, T, 97, 2) to the estimates' (B, S, C, T, 97, 2), real and imaginary parts.
-
-        Returns:
-            the estimates; what a remote may send, (B, T, 97, E); the next state but for ``carry``.
-        """
-        (estimates, told, level), state = self.separate(frames, state, heard)
+    def run(self, frames: Tensor, state: State, heard: Heard | None) -> tuple[Made, State]:
+        """What comes out for frames (B, C, T, 97, 2), and the next state but for ``carry``."""
+        (spectra, told, level), state = self.separate(frames, state, heard)
+        wanted = spectra
         if self.picker is not None and state.talker is not None and state.candidates is not None:
-            picked, candidates = self.picker(
-                estimates, level, state.talker, heard, state.candidates
-            )
-            estimates = picked.spectra[:, :, :, None]
+            picked, candidates = self.picker(spectra, level, state.talker, heard, state.candidates)
+            wanted = picked.spectra[:, :, :, None]
             told = torch.cat([told, picked.share[..., None]], dim=-1)
             state = state._replace(candidates=candidates)
-        bins = (estimates * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
-        return bins, {"features": told, "estimate": estimates.flatten(3)}, state
+        estimates, talkers = (
+            (part * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
+            for part in (wanted, spectra)
+        )
+        return Made(estimates, talkers, {"features": told, "estimate": wanted.flatten(3)}), state
 
     def separate(
         self, frames: Tensor, state: State, heard: Heard | None
@@ -224,7 +235,7 @@ class GridNet(nn.Module):
         x = x.float()  # what the blocks add up to stays float32 under autocast
         blocks, merges = [], []
         for number, block in enumerate(self.blocks):
-            x, remembered = block(x, state.blocks[number], state.talker)
+            x, remembered = block(x, state.blocks[number])
             blocks.append(remembered)
             if number < len(self.merges):
                 x, context = self.merges[number](x, heard, state.merges[number])
@@ -236,6 +247,27 @@ class GridNet(nn.Module):
             level=level, heard=first, blocks=tuple(blocks), merges=tuple(merges), spoken=last
         )
         return Separated(estimates, told, scale), after
+
+    def _hear(
+        self,
+        mixture: Tensor,
+        enrollment: Tensor | None,
+        hints: Tensor | None,
+        seen_mask: Tensor | None,
+        age: Tensor | None,
+    ) -> Made:
+        """A whole mixture."""
+        frames = torch.view_as_real(self.stft(mixture))
+        if hints is None or seen_mask is None or age is None:
+            heard = self._unheard(frames)
+        else:
+            heard = self._heard(hints, seen_mask, age)
+        made, _ = self.run(frames, self.start(len(mixture), enrollment), heard)
+        return made
+
+    def _sound(self, bins: Tensor, length: int) -> Tensor:
+        """Samples of bins."""
+        return self.stft.inverse(torch.view_as_complex(bins.contiguous()), length)
 
     def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
         return None if self.config.boosting == "none" else Heard.of(hints, seen, age)
@@ -275,19 +307,16 @@ class RemoteGridNet(GridNet):
         self, mixture: Tensor, *, enrollment: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mixture (B, C, T) to estimates (B, S, C, T) and hints (B, K, 97, E)."""
-        bins, told, _ = self.run(
-            torch.view_as_real(self.stft(mixture)), self.start(len(mixture), enrollment), None
-        )
-        bins = torch.view_as_complex(bins.contiguous())
-        return self.stft.inverse(bins, mixture.shape[-1]), told[self.speaks]
+        made = self._hear(mixture, enrollment, None, None, None)
+        return self._sound(made.estimates, mixture.shape[-1]), made.told[self.speaks]
 
     def step(  # type: ignore[override]
         self, frame: Tensor, state: State
     ) -> tuple[Any, ...]:
         """Frame (B, C, 192) to a chunk (B, S, C, 128), a hint (B, 97, E), and the state."""
-        bins, told, state = self.run(self.stft.analyse_pairs(frame)[:, :, None], state, None)
-        chunk, carry = self.stft.overlap_pairs(bins[:, :, :, 0], state.carry)
-        return chunk, told[self.speaks][:, 0], state._replace(carry=carry)
+        made, state = self.run(self.stft.analyse_pairs(frame)[:, :, None], state, None)
+        chunk, carry = self.stft.overlap_pairs(made.estimates[:, :, :, 0], state.carry)
+        return chunk, made.told[self.speaks][:, 0], state._replace(carry=carry)
 
 
 def _begin(layer: Any, batch: int) -> Any:
@@ -307,11 +336,6 @@ def _share_equally(decoder: CausalConv, sources: int) -> None:
 
 def _neutral(layer: Any) -> None:
     layer.begin_neutral()
-
-
-def _unmodulated(block: Any) -> None:
-    if block.talker is not None:
-        block.talker.begin_neutral()
 
 
 def _merges(config: GridNetConfig) -> list[nn.Module]:

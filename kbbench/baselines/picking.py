@@ -4,10 +4,10 @@ Each candidate's voice so far is compared with the enrollment's. Where hints arr
 device separated with what the remote knew of the same chunk: who is wanted does not change, so that
 late hints tell it as well as fresh ones.
 
-Target speech by separation and selection is as in Delcroix et al., "Single channel target speaker
-extraction and recognition with speaker beam", ICASSP 2018, section 2, where it is the older way; a
-network that a vector conditions needs far more talkers to learn from than we have. Evidence from
-hints is ours.
+Separation, then selection, is the cascade that Zmolikova et al., "Neural target speech extraction: an
+overview", IEEE Signal Processing Magazine 40(3), 2023 (arXiv 2301.13341), set beside networks that a
+vector conditions; those need far more talkers to learn from than we have (docs/training.md).
+Evidence from hints is ours.
 """
 
 from __future__ import annotations
@@ -85,7 +85,11 @@ class Picker(nn.Module):
         heard: Heard | None,
         past: Candidates,
     ) -> tuple[Picked, Candidates]:
-        """Candidates' spectra (B, T, F, 2, E, 2), their level (B, T) beside; talker (B, 64)."""
+        """Candidates' spectra (B, T, F, 2, E, 2), their level (B, T) beside; talker (B, 64).
+
+        They do not learn from which one is picked: unsure, they would learn to be alike.
+        """
+        spectra = spectra.detach()
         voices, power = voices_of(spectra, level)
         vectors, voices_so_far = self.encoder.listen(voices, past.voices)
         count = torch.arange(1, voices.shape[1] + 1, device=voices.device)

@@ -59,7 +59,7 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 @click.option(
     "--talker-steps",
     type=click.IntRange(0),
-    help="In which enrollments are learnt to be told apart, before the rest [0].",
+    help="In which talkers are learnt to be told apart, before the rest [0].",
 )
 @click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
 @click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")

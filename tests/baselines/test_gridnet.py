@@ -213,17 +213,19 @@ def test_gradients_reach_all_parameters(boosting: Boosting, signal: Make) -> Non
         device(boosting, enrolled=True).train(),
         remote(boosting, enrolled=True).train(),
     )
-    estimates, hints = other(mixture, enrollment=enrollment)
+    _, hints = other(mixture, enrollment=enrollment)
     more = {} if boosting == "none" else late(hints, 1).as_arguments()
-    helped = network(mixture, enrollment=enrollment, **more)
-    (helped.square().mean() + estimates.square().mean()).backward()
+    for model, given in ((other, {}), (network, more)):
+        estimates, talkers = model.with_all_talkers(mixture, enrollment=enrollment, **given)
+        assert estimates.shape[1] == 1 and talkers.shape[1] == 2
+        (estimates.square().mean() + talkers.square().mean()).backward(retain_graph=True)
     for name, weight in [*network.named_parameters(), *other.named_parameters()]:
         assert weight.grad is not None, name
         assert weight.grad.abs().sum() > 0, name
     if boosting != "none":
-        reached = torch.autograd.grad(
-            network(mixture, enrollment=enrollment, **late(hints, 1).as_arguments()).sum(), hints
-        )[0]
+        given = late(hints, 1).as_arguments()
+        _, talkers = network.with_all_talkers(mixture, enrollment=enrollment, **given)
+        reached = torch.autograd.grad(talkers.sum(), hints)[0]
         assert reached[:, :-1].abs().sum() > 0
         assert not reached[:, -1].any()  # the last hint arrives after the end
 

@@ -43,7 +43,7 @@ class Settings(BaseModel):
         cache_hints: the frozen large network hears each mixture once, whole, before the training;
             clips begin with a chunk.
         tune_large: the large network is trained on with the device, instead of frozen.
-        talker_steps: before the first step, what encodes enrollments learns to tell talkers apart
+        talker_steps: before the first step, what encodes voices learns to tell talkers apart
             in so many steps of its own, and then stays as it is; 0 trains it with the rest.
         teacher_weight: of the large network's estimates as a target; distilled alone.
         validate_every: steps.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.stages import TAUGHT, grown_from
+from kbbench.baselines.stages import grown_from
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
 from kbbench.errors import InputError
@@ -67,10 +67,11 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
         return "this run writes that file; copy it to another name, or give another --out"
     if card.stage not in (expected := (settings.stage, *grown_from(settings.stage))):
         return f"of stage {card.stage!r}, expected {' or '.join(map(repr, expected))}"
-    if card.task != task and (settings.stage in TAUGHT or settings.tune_large):
+    tuned = settings.tune_large or card.settings.get("tune_large")
+    if card.task != task and (card.stage != settings.stage or tuned):
         return (
-            f"trained for {card.task}, the data is for {task}, and stage {settings.stage!r} has a "
-            "large network, which is for one task; give weights of this task"
+            f"trained for {card.task}, the data is for {task}, and it is of another stage or has a "
+            "large network of its own; give weights of this task"
         )
     if card.settings.get("tune_large") and not settings.tune_large:
         return "its large network was tuned with it; give --tune-large to take that one along"
@@ -83,7 +84,7 @@ def _grow(network: GridNet, path: Path, card: Card) -> None:
 
 
 def _adapt(network: GridNet, path: Path, card: Card) -> None:
-    _same_shape(path, card.config, network.config, but=TASK_SHAPE)
+    _same_shape(path, card.config, network.config, but=(*TASK_SHAPE, "hint_features"))
     network.adapt_from(load_device(path))
 
 

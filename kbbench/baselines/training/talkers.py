@@ -36,10 +36,15 @@ MOST_MIXTURES = 2048
 """Spectra of so many are held in memory: 0.7 GB at 5 s."""
 RATE = 2e-3
 WEIGHT_DECAY = 0.01
-SHORTEST = 0.3
+SHORTEST = 0.15
 """Excerpts are at least so much of what there is."""
 TILTS = (0.5, 0.3, 0.2, 0.2)
 """Deviation of each cosine over frequency that is added to log spectra: microphones differ."""
+WARP = 0.16
+"""Logarithm of the most that a talker's frequencies are multiplied by: more talkers, for nothing.
+
+Source: Jaitly and Hinton, "Vocal Tract Length Perturbation (VTLP) improves speech recognition",
+ICML workshop on deep learning for audio, speech and language processing, 2013."""
 TEMPERATURE = 0.1
 
 
@@ -116,22 +121,39 @@ def _loss(
     encoder: TalkerEncoder, parts: Sequence[Tensor], sharpness: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Each enrollment picks its talker out of all talkers of all mixtures."""
-    enrolled, *talkers = parts
-    own = _directions(encoder, _varied(enrolled, generator))
-    everyone = _directions(encoder, _varied(torch.cat(talkers), generator))
+    enrolled, wanted, other = parts
+    throats = _factors(len(enrolled), generator)
+    own = _directions(encoder, _varied(enrolled, throats, generator))
+    throats = torch.cat([throats, _factors(len(other), generator)])
+    everyone = _directions(encoder, _varied(torch.cat([wanted, other]), throats, generator))
     likeness = own @ everyone.T * sharpness.exp()
     return functional.cross_entropy(likeness, torch.arange(len(own)))
 
 
-def _varied(spectra: Tensor, generator: torch.Generator) -> Tensor:
-    """Excerpts of log spectra (N, K, 97), each through a microphone of its own."""
+def _factors(count: int, generator: torch.Generator) -> Tensor:
+    """Lengths of so many vocal tracts, relative to those of the talkers themselves."""
+    return (WARP * (2 * torch.rand(count, generator=generator) - 1)).exp()
+
+
+def _varied(spectra: Tensor, throats: Tensor, generator: torch.Generator) -> Tensor:
+    """Excerpts of log spectra (N, K, 97), each of a voice and through a microphone of its own."""
     whole = spectra.shape[1]
     share = SHORTEST + (1 - SHORTEST) * torch.rand((), generator=generator)
     length = max(1, int(share * whole))
     start = int(torch.randint(whole - length + 1, (), generator=generator))
     waves = torch.arange(1, len(TILTS) + 1)[:, None] * torch.linspace(0, math.pi, ChunkSTFT.bins)
     sizes = torch.randn(len(spectra), len(TILTS), generator=generator) * torch.tensor(TILTS)
-    return spectra[:, start : start + length] + (sizes @ waves.cos())[:, None]
+    return _warped(spectra[:, start : start + length], throats) + (sizes @ waves.cos())[:, None]
+
+
+def _warped(spectra: Tensor, factors: Tensor) -> Tensor:
+    """Log spectra (N, K, 97) whose frequencies are multiplied by a factor each, (N,)."""
+    last = ChunkSTFT.bins - 1
+    places = (torch.arange(ChunkSTFT.bins) / factors[:, None]).clamp(max=last)
+    below = places.long().clamp(max=last - 1)
+    share = (places - below)[:, None]
+    index = below[:, None].expand(spectra.shape)
+    return spectra.gather(2, index) * (1 - share) + spectra.gather(2, index + 1) * share
 
 
 def _directions(encoder: TalkerEncoder, spectra: Tensor) -> Tensor:

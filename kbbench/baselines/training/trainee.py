@@ -60,16 +60,25 @@ class Trainee(nn.Module):
         return {"network": self.network, **tuned}
 
     def loss(self, batch: Item) -> Tensor:
-        """Of a batch of clips, a scalar."""
-        weight = self.settings.snr_weight
+        """Of a batch of clips, a scalar; where one talker is wanted, of all and of that one."""
         told = self.listen(batch)
-        estimates = self.estimate(batch, batch["seen"], told)
-        loss = separation_loss(estimates, batch["references"], weight)
+        estimates, talkers = self.network.with_all_talkers(
+            batch["mixture"], **self._given(batch, batch["seen"], told)
+        )
+
+        def away_from(references: Tensor) -> Tensor:
+            weight = self.settings.snr_weight
+            loss = separation_loss(estimates, references, weight)
+            if self.network.picker is None:
+                return loss
+            rest = batch["mixture"][:, None] - references
+            return loss + separation_loss(talkers, torch.cat([references, rest], dim=1), weight)
+
+        loss = away_from(batch["references"])
         if self.settings.stage != "distilled" or told is None or told.estimates is None:
             return loss
         share = self.settings.teacher_weight
-        taught = separation_loss(estimates, told.estimates, weight)
-        return (1 - share) * loss + share * taught
+        return (1 - share) * loss + share * away_from(told.estimates)
 
     def listen(self, batch: Item) -> Told | None:
         """What the large network tells, computed or kept, where the stage has one."""
@@ -86,9 +95,13 @@ class Trainee(nn.Module):
 
     def estimate(self, batch: Item, seen: Tensor, told: Told | None) -> Tensor:
         """The trained network's estimates; hints arrive as ``seen`` (B, K) says."""
-        more = {}
-        if told is not None and told.hints is not None and self.settings.stage in BOOSTINGS:
-            more = deliver(told.hints, seen.cpu().numpy()).as_arguments()
-        output = self.network(batch["mixture"], enrollment=batch.get("enrollment"), **more)
+        output = self.network(batch["mixture"], **self._given(batch, seen, told))
         estimates: Tensor = output[0] if isinstance(output, tuple) else output
         return estimates
+
+    def _given(self, batch: Item, seen: Tensor, told: Told | None) -> dict[str, Tensor]:
+        """What the network hears beside the mixture."""
+        given = {"enrollment": batch["enrollment"]} if "enrollment" in batch else {}
+        if told is not None and told.hints is not None and self.settings.stage in BOOSTINGS:
+            given |= deliver(told.hints, seen.cpu().numpy()).as_arguments()
+        return given
