@@ -4,9 +4,9 @@ Each candidate's voice so far is compared with the enrollment's. Where hints arr
 device separated with what the remote knew of the same chunk: who is wanted does not change, so that
 late hints tell it as well as fresh ones.
 
-Separation, then selection, is the cascade that Zmolikova et al., "Neural target speech extraction: an
-overview", IEEE Signal Processing Magazine 40(3), 2023 (arXiv 2301.13341), set beside networks that a
-vector conditions; those need far more talkers to learn from than we have (docs/training.md).
+Separation, then selection, is the cascade that Zmolikova et al., "Neural target speech extraction:
+an overview", IEEE Signal Processing Magazine 40(3), 2023 (arXiv 2301.13341), set beside networks
+that a vector conditions; those need far more talkers to learn from than we have (docs/training.md).
 Evidence from hints is ours.
 """
 
