@@ -45,13 +45,13 @@ def weights(path: Path) -> dict[str, Tensor]:
     return load_device(path).state_dict()
 
 
-def fake_large(out: Path) -> None:
+def fake_large(out: Path, enrolled: bool = False) -> None:
     """A tiny large network, as if it had been trained in this folder."""
     out.mkdir(exist_ok=True)
-    network = remote()
+    network = remote(enrolled=enrolled)
     card = Card(
         kbbench="0",
-        task="separation",
+        task="target_speech" if enrolled else "separation",
         stage="large",
         config=network.config,
         steps=1,

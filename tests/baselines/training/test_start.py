@@ -24,7 +24,7 @@ from kbbench.models.sources import file_sha256
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
 from tests.baselines.networks import device
-from tests.baselines.training.noises import DATA, fake_large, settings, weights
+from tests.baselines.training.noises import DATA, LENGTH, fake_large, settings, weights
 
 STILL: dict[str, Any] = {"steps": 1, "learning_rate": 1e-12, "weight_decay": 0}
 """A run whose weights hardly leave those that it began with."""
@@ -115,6 +115,26 @@ def test_weights_for_another_task_lend_what_both_have(
     whole = train(settings(steps=2), data, tmp_path / "learnt", start=outcome.weights)
     back = train(settings(**STILL), DATA, tmp_path / "back", start=whole.weights)
     assert read_card(back.weights).task == "separation"
+
+
+def test_a_device_with_hints_lends_too(tmp_path: Path) -> None:
+    fake_large(tmp_path / "separation")
+    first = train(settings("boosted"), DATA, tmp_path / "separation").weights
+    fake_large(tmp_path / "lent", enrolled=True)
+    data = Data(OneSource(), OneSource(), "target_speech", "noises")
+    outcome = train(settings("boosted", **STILL), data, tmp_path / "lent", start=first)
+    ours, theirs = load_device(outcome.weights), load_device(first)
+    assert ours.config.hint_features == theirs.config.hint_features + 1
+    item = data.train[0]
+    mixture, enrollment = item["mixture"][None], item["enrollment"][None]
+    generator = torch.Generator().manual_seed(0)
+    hints = torch.randn(1, chunk_count(LENGTH), 97, ours.config.hint_features, generator=generator)
+    seen = fixed(1).seen(hints.shape[1], Stream("test"))[None]
+    with torch.inference_mode():
+        given = deliver(hints, seen).as_arguments()
+        _, mine = ours.with_all_talkers(mixture, enrollment=enrollment, **given)
+        other = theirs(mixture, **deliver(hints[..., :-1], seen).as_arguments())
+    torch.testing.assert_close(mine, other)  # who is wanted does not change what is separated yet
 
 
 def test_a_cut_run_does_not_begin_again(first: Path, tmp_path: Path) -> None:
