@@ -16,6 +16,7 @@ from kbbench.cli import main
 from kbbench.models import Boosted
 from kbbench.models.loading import load_triple
 from kbbench.rng import Stream
+from kbbench.runner import read_batch
 from kbbench.scenes.dataset import Dataset
 from kbbench.units import OFFICIAL_DELAYS
 from tests.baselines.networks import stream_device
@@ -58,6 +59,25 @@ def test_the_boosted_device_streams_what_it_gives_offline(name: str) -> None:
         offline = boosted.device(mixture, enrollment=enrollment, **heard.as_arguments())
         streamed = stream_device(boosted.device, mixture, heard, enrollment)
         torch.testing.assert_close(streamed, offline, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_no_ear_is_upside_down(name: str, tiny_dataset: Callable[[str], Dataset]) -> None:
+    """SI-SDR would not tell."""
+    triple = load_triple(shipped()[name].path, None).triple
+    batch = read_batch(list(tiny_dataset(triple.task).mixtures("test")))
+    boosted = triple.boosted_at(6)
+    assert isinstance(boosted, Boosted)
+    large, hints = triple.large(batch.mixture, enrollment=batch.enrollment)
+    heard = deliver(hints, fixed(6).seen(hints.shape[1], Stream("test")))
+    given = heard.as_arguments()
+    for estimates in (
+        triple.small(batch.mixture, enrollment=batch.enrollment),
+        large,
+        boosted.device(batch.mixture, enrollment=batch.enrollment, **given),
+    ):
+        assert ((estimates * batch.mixture[:, None]).sum(dim=-1) > 0).all()
 
 
 @pytest.mark.gpu
