@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from kbbench.baselines.config import (
     small,
 )
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.baselines.triples import seeded
 from kbbench.channel import Delivered, deliver, fixed
 from kbbench.models.contract import Task
 from kbbench.rng import Stream
@@ -228,6 +230,16 @@ def test_gradients_reach_all_parameters(boosting: Boosting, signal: Make) -> Non
         reached = torch.autograd.grad(talkers.sum(), hints)[0]
         assert reached[:, :-1].abs().sum() > 0
         assert not reached[:, -1].any()  # the last hint arrives after the end
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("task", ["separation", "target_speech", "enhancement"])
+def test_estimates_begin_the_right_way_up(task: Task, signal: Make) -> None:
+    mixture, enrollment = signal(1, 2, 4000), signal(1, 1, 3000, seed=1)
+    for seed in range(5):
+        network = seeded(seed, partial(GridNet, small(task)))
+        _, talkers = network.with_all_talkers(mixture, enrollment=enrollment)
+        assert ((talkers * mixture[:, None]).sum(-1) > 0).all()
 
 
 def count(config: GridNetConfig) -> int:

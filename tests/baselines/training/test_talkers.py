@@ -101,6 +101,15 @@ def test_unheard_voices_are_picked_by_their_enrollment(tmp_path: Path) -> None:
     assert right() >= 0.95
 
 
+def test_nearer_to_the_wanted_talker_than_to_all_else() -> None:
+    batch = default_collate([VOICES.validation[index] for index in range(4)])
+    wanted, mixture = batch["references"], batch["mixture"]
+    rest = mixture[:, None] - wanted
+    for share, expected in ((1.0, True), (0.7, True), (0.3, False), (0.0, False)):
+        estimates = share * wanted + (1 - share) * rest
+        assert nearer(estimates, wanted, mixture).tolist() == [expected] * 4
+
+
 def test_the_log_says_whether_talkers_are_known(tmp_path: Path) -> None:
     train(settings(talker_steps=40), VOICES, tmp_path)
     shares = pd.read_csv(tmp_path / "small/log.csv")["talkers_known"].dropna()
