@@ -26,6 +26,8 @@ from kbbench.models.stft import ChunkSTFT
 from kbbench.units import LOOKAHEAD
 
 BINS = ChunkSTFT.bins
+FIRST_MASKS = 0.1
+"""How far masks begin from an equal share, relative to a layer's ordinary beginning."""
 FLOOR = 1e-6
 """Least mean power of a frame's bins; what 16-bit quantization noise has there is 1e-8."""
 
@@ -331,6 +333,7 @@ def _share_equally(decoder: CausalConv, sources: int) -> None:
     """
     if decoder.conv.bias is not None:
         with torch.no_grad():
+            decoder.conv.weight.mul_(FIRST_MASKS)
             decoder.conv.bias.view(-1, 2).copy_(torch.tensor([1 / sources, 0.0]))
 
 

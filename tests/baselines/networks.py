@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from kbbench.baselines.config import Boosting, GridNetConfig, spoken
-from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.baselines.gridnet import FIRST_MASKS, GridNet, RemoteGridNet
 from kbbench.baselines.triples import seeded
 from kbbench.channel import Delivered
 from kbbench.units import CHUNK, LOOKAHEAD, chunk_count
@@ -18,11 +18,13 @@ REMOTE = GridNetConfig(sources=2, features=8, hidden=6, blocks=2, attention=True
 def remote(boosting: Boosting = "attention", enrolled: bool = False) -> RemoteGridNet:
     """A large network that speaks what a way of boosting wants."""
     config = _remote_config(enrolled)
-    return seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
+    network = seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
+    _make_masks_differ(network)
+    return network
 
 
 def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
-    """A small network, boosted or not; ages have an effect, as they have after training."""
+    """A small network, boosted or not; masks and ages matter, as they do after training."""
     size = 0 if boosting == "none" else _remote_config(enrolled).hint_size(spoken(boosting))
     config = GridNetConfig(
         sources=1 if enrolled else 2,
@@ -34,6 +36,7 @@ def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
         hint_features=size,
     )
     network = seeded(2, lambda: GridNet(config)).eval()
+    _make_masks_differ(network)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -44,6 +47,11 @@ def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
 
 def _remote_config(enrolled: bool) -> GridNetConfig:
     return REMOTE.model_copy(update={"enrolled": True, "sources": 1}) if enrolled else REMOTE
+
+
+@torch.no_grad()
+def _make_masks_differ(network: GridNet) -> None:
+    network.decoder.conv.weight /= FIRST_MASKS
 
 
 def frames_of(mixture: Tensor) -> list[Tensor]:
