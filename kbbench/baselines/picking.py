@@ -23,22 +23,28 @@ from kbbench.baselines.merging import OLDEST, Heard
 from kbbench.baselines.talker import Listened, TalkerEncoder, log_spectra
 from kbbench.models.stft import ChunkSTFT
 
-SECOND = 125
+RECENT = 50
 """Chunks: agreement with hints counts so long."""
 SHARPNESS = 12.0
 """Of the first guess: how much of a voice's likeness, -1 to 1, makes it certain."""
 PATIENCE = 50.0
 """Of the first guess: after so many chunks a likeness counts half of what it ever will."""
-TRUST = 0.2
-"""Of the first guess: how much agreement with one chunk of hints counts."""
+SHARES = (0.5, 0.5)
+"""Of the first guess: how much own evidence and a remote's count where there are both."""
+QUICK = 20.0
+"""These two are learnt so many times as fast as their logarithms would be."""
+SURE = 0.98
+"""A remote is believed to be as sure as this at most."""
 TINY = 1e-10
+FAINT = 1e-3
+"""Less agreement than this, of one a chunk, says nothing."""
 
 
 class Candidates(NamedTuple):
     """What is remembered of them.
 
     Voices as heard so far (2 B); shares (B, M, F), who is louder in each bin of the last chunks;
-    agreed (B, N), with hints.
+    agreed (B, N, 2), with hints, and how far it could have been.
     """
 
     voices: Listened
@@ -66,7 +72,7 @@ class Picker(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
         self.patience = nn.Parameter(torch.tensor(PATIENCE).log())
         told = config.boosting in ("attention", "film")
-        self.trust = nn.Parameter(torch.tensor(TRUST).log()) if told else None
+        self.shares = nn.Parameter(torch.tensor(SHARES).log() / QUICK) if told else None
 
     def start(self, batch: int) -> Candidates:
         """Before the first frame."""
@@ -74,7 +80,7 @@ class Picker(nn.Module):
         return Candidates(
             self.encoder.start(CANDIDATES * batch),
             zeros(batch, OLDEST, ChunkSTFT.bins),
-            zeros(batch, SECOND - 1),
+            zeros(batch, RECENT - 1, 2),
         )
 
     def forward(
@@ -100,14 +106,15 @@ class Picker(nn.Module):
         loud = power.sum(dim=-1).sqrt()
         shares = torch.cat([past.shares, share * loud / loud.sum(dim=-1, keepdim=True)], dim=1)
         agreed = past.agreed
-        if self.trust is not None and heard is not None:
+        if self.shares is not None and heard is not None:
             agreed = torch.cat([agreed, _agreement(shares, heard)], dim=1)
-            recent = functional.pad(agreed.cumsum(dim=1), (1, 0))
-            odds = odds + self.trust.exp() * (recent[:, SECOND:] - recent[:, :-SECOND])
+            told, known = _told(agreed)
+            own, remote = (QUICK * self.shares).exp()
+            odds = torch.where(known, own * odds + remote * told, odds)
         chance = odds.sigmoid()[:, :, None]
         sides = torch.stack([chance, 1 - chance], dim=-1)[..., None, None]
         wanted = Picked((sides * spectra).sum(dim=3), (2 * chance - 1) * share)
-        return wanted, Candidates(voices_so_far, shares[:, -OLDEST:], agreed[:, 1 - SECOND :])
+        return wanted, Candidates(voices_so_far, shares[:, -OLDEST:], agreed[:, 1 - RECENT :])
 
     def odds(self, vectors: Tensor, talker: Tensor, frames: Tensor) -> Tensor:
         """Log odds at each frame, (B, T), that the first voice is the wanted one.
@@ -139,7 +146,7 @@ def voices_of(spectra: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _agreement(shares: Tensor, heard: Heard) -> Tensor:
-    """How far each step's hint calls the first candidate the wanted one, (B, T), -1 to 1.
+    """How far each step's hint calls the first candidate the wanted one, and could, (B, T, 2).
 
     Args:
         shares: weighted, of ``OLDEST`` chunks before the first and of all, (B, OLDEST + T, F).
@@ -147,4 +154,19 @@ def _agreement(shares: Tensor, heard: Heard) -> Tensor:
     """
     steps = torch.arange(heard.age.shape[1], device=shares.device) + OLDEST
     batch = torch.arange(len(shares), device=shares.device)[:, None]
-    return (shares[batch, steps - heard.age] * heard.hints[..., -1]).sum(dim=-1)
+    late = shares[batch, steps - heard.age]
+    agreed = (late * heard.hints[..., -1]).sum(dim=-1)
+    return torch.stack([agreed, late.abs().sum(dim=-1) * heard.usable], dim=-1)
+
+
+def _told(agreed: Tensor) -> tuple[Tensor, Tensor]:
+    """What recent hints say: log odds (B, T) that the first is wanted, and where they say any.
+
+    Args:
+        agreed: of ``RECENT - 1`` steps before the first and of all, (B, RECENT - 1 + T, 2).
+    """
+    sums = functional.pad(agreed.cumsum(dim=1), (0, 0, 1, 0))
+    said, could = (sums[:, RECENT:] - sums[:, :-RECENT]).unbind(dim=-1)
+    known = could > FAINT
+    sure = (said / could.clamp(min=FAINT)).clamp(-SURE, SURE)
+    return 2 * sure.atanh(), known
