@@ -36,8 +36,8 @@ QUICK = 20.0
 SURE = 0.98
 """A remote is believed to be as sure as this at most."""
 TINY = 1e-10
-FAINT = 1e-3
-"""Less agreement than this, of one a chunk, says nothing."""
+FAINT = 1e-5
+"""Less agreement than this, in the mean over recent chunks, says nothing."""
 
 
 class Candidates(NamedTuple):
@@ -165,8 +165,7 @@ def _told(agreed: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         agreed: of ``RECENT - 1`` steps before the first and of all, (B, RECENT - 1 + T, 2).
     """
-    sums = functional.pad(agreed.cumsum(dim=1), (0, 0, 1, 0))
-    said, could = (sums[:, RECENT:] - sums[:, :-RECENT]).unbind(dim=-1)
+    said, could = functional.avg_pool1d(agreed.transpose(1, 2), RECENT, stride=1).unbind(dim=1)
     known = could > FAINT
     sure = (said / could.clamp(min=FAINT)).clamp(-SURE, SURE)
     return 2 * sure.atanh(), known
