@@ -25,7 +25,7 @@ def triple(task="separation"):
     large = GridNetConfig(features=8, hidden=6, attention=True, compression=2, **shape)
     small = GridNetConfig(features=4, hidden=4, **shape)
     boosted = GridNetConfig(
-        features=4, hidden=4, boosting="attention", hint_features=4, **shape
+        features=4, hidden=4, boosting="attention", hint_features=4 + enrolled, **shape
     )
     remote = seeded(1, lambda: RemoteGridNet(large))
     device = seeded(2, lambda: GridNet(boosted))

@@ -48,7 +48,7 @@ def batch(enrolled: bool = False) -> Batch:
     generator = torch.Generator().manual_seed(7)
     mixture = 0.1 * torch.randn(3, 2, SAMPLES, generator=generator)
     enrollment = 0.1 * torch.randn(3, 1, 8000, generator=generator) if enrolled else None
-    references = mixture[:, None].expand(-1, 2, -1, -1).clone()
+    references = mixture[:, None].expand(-1, 1 if enrolled else 2, -1, -1).clone()
     return Batch(("a", "b", "c"), mixture, references, enrollment)
 
 

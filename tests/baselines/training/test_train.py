@@ -50,7 +50,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss() -> None:
     batch = next(batches(Clips(Noises(), settings()), 0, 0))
     optimizer = torch.optim.AdamW(trainee.trained(), lr=0.01)
     losses = []
-    for _ in range(12):
+    for _ in range(25):
         loss = trainee.loss(batch)
         optimizer.zero_grad()
         loss.backward()
