@@ -64,13 +64,13 @@ class Separated(NamedTuple):
 
 
 class Made(NamedTuple):
-    """Bins of the estimates and of all talkers, (B, S, C, T, 97, 2) each, real and imaginary parts.
+    """Bins of the estimates, (B, S, C, T, 97, 2), real and imaginary parts; all that was separated.
 
     ``told`` is what a remote may send, (B, T, 97, E).
     """
 
     estimates: Tensor
-    talkers: Tensor
+    separated: Separated
     told: dict[Speaks, Tensor]
 
 
@@ -151,8 +151,9 @@ class GridNet(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """As :meth:`forward`, and all that was separated, (B, N, C, T): what training looks at."""
         made = self._hear(mixture, enrollment, hints, seen_mask, age)
+        talkers = _bins(made.separated.spectra, made.separated.level)
         length = mixture.shape[-1]
-        return self._sound(made.estimates, length), self._sound(made.talkers, length)
+        return self._sound(made.estimates, length), self._sound(talkers, length)
 
     def start(self, batch: int, enrollment: Tensor | None = None) -> State:
         """The state before the first chunk; an enrollment (B, 1, T_e) is encoded here, once."""
@@ -211,18 +212,15 @@ class GridNet(nn.Module):
 
     def run(self, frames: Tensor, state: State, heard: Heard | None) -> tuple[Made, State]:
         """What comes out for frames (B, C, T, 97, 2), and the next state but for ``carry``."""
-        (spectra, told, level), state = self.separate(frames, state, heard)
-        wanted = spectra
+        separated, state = self.separate(frames, state, heard)
+        wanted, told, level = separated
         if self.picker is not None and state.talker is not None and state.candidates is not None:
-            picked, candidates = self.picker(spectra, level, state.talker, heard, state.candidates)
+            picked, candidates = self.picker(wanted, level, state.talker, heard, state.candidates)
             wanted = picked.spectra[:, :, :, None]
             told = torch.cat([told, picked.share[..., None]], dim=-1)
             state = state._replace(candidates=candidates)
-        estimates, talkers = (
-            (part * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
-            for part in (wanted, spectra)
-        )
-        return Made(estimates, talkers, {"features": told, "estimate": wanted.flatten(3)}), state
+        sent: dict[Speaks, Tensor] = {"features": told, "estimate": wanted.flatten(3)}
+        return Made(_bins(wanted, level), separated, sent), state
 
     def separate(
         self, frames: Tensor, state: State, heard: Heard | None
@@ -319,6 +317,11 @@ class RemoteGridNet(GridNet):
         made, state = self.run(self.stft.analyse_pairs(frame)[:, :, None], state, None)
         chunk, carry = self.stft.overlap_pairs(made.estimates[:, :, :, 0], state.carry)
         return chunk, made.told[self.speaks][:, 0], state._replace(carry=carry)
+
+
+def _bins(spectra: Tensor, level: Tensor) -> Tensor:
+    """Spectra (B, T, F, S, C, 2) at their level (B, T), as (B, S, C, T, F, 2)."""
+    return (spectra * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
 
 
 def _begin(layer: Any, batch: int) -> Any:

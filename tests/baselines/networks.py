@@ -19,7 +19,7 @@ def remote(boosting: Boosting = "attention", enrolled: bool = False) -> RemoteGr
     """A large network that speaks what a way of boosting wants."""
     config = _remote_config(enrolled)
     network = seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
-    _make_masks_differ(network)
+    make_masks_differ(network)
     return network
 
 
@@ -36,7 +36,7 @@ def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
         hint_features=size,
     )
     network = seeded(2, lambda: GridNet(config)).eval()
-    _make_masks_differ(network)
+    make_masks_differ(network)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -50,7 +50,8 @@ def _remote_config(enrolled: bool) -> GridNetConfig:
 
 
 @torch.no_grad()
-def _make_masks_differ(network: GridNet) -> None:
+def make_masks_differ(network: GridNet) -> None:
+    """As far as those of a layer's ordinary beginning do."""
     network.decoder.conv.weight /= FIRST_MASKS
 
 

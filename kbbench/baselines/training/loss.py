@@ -60,6 +60,11 @@ def si_sdr_improvement(estimates: Tensor, references: Tensor, mixture: Tensor) -
     return gain / counts.flatten(1).sum(1).clamp(min=1)
 
 
+def with_rest(wanted: Tensor, mixture: Tensor) -> Tensor:
+    """What is wanted (B, 1, C, T), and all else in the mixture (B, C, T): (B, 2, C, T)."""
+    return torch.cat([wanted, mixture[:, None] - wanted], dim=1)
+
+
 def nearer(estimates: Tensor, references: Tensor, mixture: Tensor) -> Tensor:
     """Whether the first estimate of each mixture is nearer to its reference than to all else.
 
@@ -71,8 +76,7 @@ def nearer(estimates: Tensor, references: Tensor, mixture: Tensor) -> Tensor:
     Returns:
         (B,), bool: by the SI-SDR, in the mean over ears.
     """
-    wanted = references[:, :1]
-    sides = torch.cat([wanted, mixture[:, None] - wanted], dim=1)
+    sides = with_rest(references[:, :1], mixture)
     own, other = pairs(estimates[:, :1].float(), sides, 0)[:, :, 0].mean(-1).unbind(dim=1)
     return own > other
 

@@ -11,7 +11,7 @@ from kbbench.baselines.config import large, spoken
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS, TAUGHT, stage_config
 from kbbench.baselines.training.clips import HEARD, Item
-from kbbench.baselines.training.loss import separation_loss
+from kbbench.baselines.training.loss import separation_loss, with_rest
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.triples import seeded
 from kbbench.channel import deliver
@@ -71,8 +71,7 @@ class Trainee(nn.Module):
             loss = separation_loss(estimates, references, weight)
             if self.network.picker is None:
                 return loss
-            rest = batch["mixture"][:, None] - references
-            return loss + separation_loss(talkers, torch.cat([references, rest], dim=1), weight)
+            return loss + separation_loss(talkers, with_rest(references, batch["mixture"]), weight)
 
         loss = away_from(batch["references"])
         if self.settings.stage != "distilled" or told is None or told.estimates is None:

@@ -33,6 +33,7 @@ def validate(
     """
     settings = trainee.settings
     delays = settings.delays_chunks if settings.stage in BOOSTINGS else (0,)
+    enrolled = trainee.network.config.enrolled
     sums, known = dict.fromkeys(delays, 0.0), 0.0
     count = min(settings.validation_mixtures, len(scenes))
     trainee.eval()
@@ -48,14 +49,16 @@ def validate(
                 estimates = trainee.estimate(batch, seen.expand(len(items), -1), told)
                 gains = si_sdr_improvement(estimates, batch["references"], batch["mixture"])
                 sums[delay] += float(gains.sum())
-                known += float(nearer(estimates, batch["references"], batch["mixture"]).sum())
+                if enrolled:
+                    right = nearer(estimates, batch["references"], batch["mixture"])
+                    known += float(right.sum())
     trainee.train()
     *totals, known = team.total([*sums.values(), known], device)
     means = {delay: total / count for delay, total in zip(delays, totals, strict=True)}
     found = {"si_sdri_db": sum(means.values()) / len(means)}
     if settings.stage in BOOSTINGS:
         found |= {f"si_sdri_db@{delay}": mean for delay, mean in means.items()}
-    if trainee.network.config.enrolled:
+    if enrolled:
         found["talkers_known"] = known / count / len(delays)
     return found
 

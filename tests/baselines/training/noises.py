@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kbbench.baselines.stages import Stage
+from kbbench.baselines.gridnet import GridNet
+from kbbench.baselines.stages import Stage, stage_config
 from kbbench.baselines.training import Settings
 from kbbench.baselines.training.clips import Data, Item
+from kbbench.baselines.triples import seeded
 from kbbench.baselines.weights import Card, load_device, save_weights
-from tests.baselines.networks import remote
+from tests.baselines.networks import make_masks_differ, remote
 
 LENGTH = 4000
 
@@ -48,15 +50,28 @@ def weights(path: Path) -> dict[str, Tensor]:
 def fake_large(out: Path, enrolled: bool = False) -> None:
     """A tiny large network, as if it had been trained in this folder."""
     out.mkdir(exist_ok=True)
-    network = remote(enrolled=enrolled)
+    _save(out / "large.safetensors", remote(enrolled=enrolled), "large")
+
+
+def begun(stage: Stage, folder: Path) -> Path:
+    """Weights to start with whose masks differ, so that no gradient is nearly nothing."""
+    config = stage_config(stage, "separation", remote().config)
+    network = seeded(0, lambda: GridNet(config))
+    make_masks_differ(network)
+    path = folder / f"begun-{stage}.safetensors"
+    _save(path, network, stage)
+    return path
+
+
+def _save(path: Path, network: GridNet, stage: Stage) -> None:
     card = Card(
         kbbench="0",
-        task="target_speech" if enrolled else "separation",
-        stage="large",
+        task="target_speech" if network.config.enrolled else "separation",
+        stage=stage,
         config=network.config,
         steps=1,
         validation_si_sdri_db=0,
         data="none",
         settings={},
     )
-    save_weights(out / "large.safetensors", network.state_dict(), card)
+    save_weights(path, network.state_dict(), card)
