@@ -24,7 +24,8 @@ from kbbench.evaluation import Beforehand, audited, evaluate, execute, prepare, 
 from kbbench.evaluation.batches import listened
 from kbbench.metrics import METRICS
 from kbbench.report.page import write_report
-from kbbench.report.rows import price_text, title
+from kbbench.report.rows import level_text, price_text, title
+from kbbench.report.terminal import show_summary
 from kbbench.results import Summary
 from kbbench.runner import Runner, read_batch
 from kbbench.scenes.dataset import Dataset, Mixture
@@ -163,6 +164,51 @@ def test_a_device_that_is_simply_bigger_is_marked_wherever_it_appears(
     page = write_report(summary, out, "nobody", Beforehand(cost=cost)).read_text(encoding="utf-8")
     assert mark in title(summary) and mark in page and "chunk time p95, ms" in page
     assert "boosted device" in price_text(summary)
+
+
+UPSIDE_DOWN = """
+import torch
+from kbbench.models import Boosted, Triple
+
+class Model(torch.nn.Module):
+    def __init__(self, right_ear):
+        super().__init__()
+        self.ears = torch.tensor([1.0, right_ear])[:, None]
+
+    def forward(self, mixture, *, enrollment=None, hints=None, seen_mask=None, age=None):
+        return (mixture * self.ears)[:, None]
+
+class Remote(Model):
+    def forward(self, mixture, *, enrollment=None):
+        chunks = -(-mixture.shape[-1] // 128)
+        return super().forward(mixture), torch.zeros(len(mixture), chunks, 1)
+
+def triple():
+    large = Remote(1.0)
+    return Triple("upside down", "enhancement", Model(-1.0), large, Boosted(Model(0.1), large))
+"""
+
+
+def test_an_ear_that_si_sdr_does_not_hear_is_told(
+    tmp_path: Path, tiny_dataset: Data, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An ear of the small one is inverted, of the boosted one 20 dB down: all score alike."""
+    model, out = tmp_path / "down.py", tmp_path / "run"
+    model.write_text(UPSIDE_DOWN, encoding="utf-8")
+    summary = run(model, tiny_dataset("enhancement"), out)
+    scored = {item.condition: item.figures["si_sdr"].value for item in summary.conditions}
+    assert scored["small"] == pytest.approx(scored["large"], abs=1e-4)
+    told = level_text(summary)
+    assert "small by " in told and "boosted@6 by " in told and "large" not in told
+    show_summary(summary)
+    assert told in capsys.readouterr().out
+    assert told in write_report(summary, out, "nobody").read_text(encoding="utf-8")
+
+
+def test_estimates_at_their_level_are_not_told(oracle_run: Path) -> None:
+    summary = Summary.model_validate_json((oracle_run / "summary.json").read_text())
+    assert level_text(summary) == ""
+    assert "upside down" not in write_report(summary, oracle_run, "nobody").read_text()
 
 
 def test_a_run_without_audit_says_so(tmp_path: Path, tiny_dataset: Data, example: Example) -> None:

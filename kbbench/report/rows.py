@@ -35,6 +35,8 @@ MEANINGS = {
     "boosted@other-hints": "hints of another mixture",
 }
 """What the conditions are, where the name does not say."""
+UNHEARD_DB = 1.0
+"""Estimates of the right sign and level have no less SNR than SI-SDR; so much less is told."""
 
 
 def title(summary: Summary) -> str:
@@ -62,6 +64,24 @@ def price_text(summary: Summary) -> str:
         macs, parameters = ("unknown" if value is None else quantity(value) for value in figures)
         parts.append(f"{label} {macs} MACs a chunk, {parameters} parameters")
     return f"cost: {'; '.join(parts)}"
+
+
+def level_text(summary: Summary) -> str:
+    """One line: whose estimates have another sign or level than the references; else empty.
+
+    SI-SDR, which ranks, hears neither.
+    """
+    wrong = []
+    for item in summary.conditions:
+        heard, whole = (item.figures[name].value for name in ("si_sdr", "snr"))
+        if heard is not None and whole is not None and heard - whole >= UNHEARD_DB:
+            wrong.append(f"{item.condition} by {_plain(heard - whole, 1)} dB")
+    if not wrong:
+        return ""
+    return (
+        f"sign or level: SNR is below SI-SDR for {', '.join(wrong)}; an estimate, or an ear of it, "
+        "is upside down or at another level than its reference, which SI-SDR does not hear"
+    )
 
 
 def summary_rows(summary: Summary) -> list[tuple[str, ...]]:

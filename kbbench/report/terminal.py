@@ -26,7 +26,7 @@ from kbbench.evaluation.folder import read_replays
 from kbbench.live.phase import read_figures
 from kbbench.report.live import live_line
 from kbbench.report.quantity import duration
-from kbbench.report.rows import COLUMNS, price_text, summary_rows, title
+from kbbench.report.rows import COLUMNS, level_text, price_text, summary_rows, title
 from kbbench.results import Summary
 from kbbench.scenes.dataset import Dataset
 from kbbench.scenes.estimate import Estimate
@@ -182,7 +182,7 @@ def show_summary(summary: Summary) -> None:
     for row in summary_rows(summary):
         table.add_row(*row)
     console().print(table)
-    if text := price_text(summary):
+    for text in filter(None, (level_text(summary), price_text(summary))):
         console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
