@@ -97,7 +97,7 @@ def markdown(cells: Sequence[str]) -> str:
 
 
 def card(names: Sequence[str]) -> list[str]:
-    """A table of all networks of built-in triples: what each is, and how it was trained."""
+    """A table of all networks of built-in triples, how each was trained, and below it on what."""
     files = [
         file
         for name in names
@@ -109,7 +109,6 @@ def card(names: Sequence[str]) -> list[str]:
         "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
         "trained in all": lambda card: card.training.text,
         "began as": lambda card: card.start.stage if card.start else "random weights",
-        "on": lambda card: re.sub("([0-9a-f]{8})[0-9a-f]{56}", r"\1", "; ".join(card.all_data)),
         "delays": lambda card: delays(card),
     }
     rows = [["parameters", *(f"{count:,}" for _, count in cards.values())]]
@@ -118,7 +117,27 @@ def card(names: Sequence[str]) -> list[str]:
         [shown, *(str(one.settings.get(key, "")) for one, _ in cards.values())]
         for key, shown in SETTINGS.items()
     ]
-    return [markdown(["", *cards]), markdown(["---"] * (len(cards) + 1)), *map(markdown, rows)]
+    heard: dict[str, list[str]] = {}
+    for network, (one, _) in cards.items():
+        heard.setdefault("; then ".join(one.all_data), []).append(network)
+    return [
+        markdown(["", *cards]),
+        markdown(["---"] * (len(cards) + 1)),
+        *map(markdown, rows),
+        "",
+        "Mixtures that they were trained on, with the first digits of each dataset's hash:",
+        "",
+        *(f"- {', '.join(networks)}: {told(data)}" for data, networks in heard.items()),
+    ]
+
+
+def told(data: str) -> str:
+    """Datasets, each hash cut to eight digits.
+
+    >>> told("some-recipe data 0123456789abcdef" + 6 * "01234567" + ", 30 mixtures + other")
+    '30 of `some-recipe` (01234567) + other'
+    """
+    return re.sub(r"(\S+) data ([0-9a-f]{8})[0-9a-f]{56}, (\d+) mixtures", r"\3 of `\1` (\2)", data)
 
 
 def delays(card: Card) -> str:

@@ -213,11 +213,15 @@ def schema() -> None:
 
 
 @click.command("models")
-def list_models() -> None:
-    """List the trained triples that come with kbbench: MODEL may be one of their names."""
+@click.argument("name", required=False)
+def list_models(name: str | None) -> None:
+    """List the trained triples that come with kbbench: MODEL may be one of their names.
+
+    With NAME, also what each network of that one was trained on.
+    """
     from kbbench.baselines.shipped.show import show_models
 
-    show_models()
+    show_models(name)
 
 
 @click.command("new-model")

@@ -144,10 +144,24 @@ def test_the_list_says_what_the_cards_say(folder: Path) -> None:
     result = run("models")
     assert result.exit_code == 0, result.output
     words = " ".join(result.stdout.split())
-    for text in ("separation-kb-film", "film@6", "6.54", "140 steps, 1120 clips, 2.0 h", "300 mix"):
+    for text in ("separation-kb-film", "film@6", "6.54", "140 steps, 1120 clips, 2.0 h"):
         assert text in words, text
     count = sum(weight.numel() for weight in device("attention").parameters())
     assert f"{count / 1000:.4g} k" in words
+    assert "300 mixtures" not in words
+
+
+def test_of_one_it_is_said_what_each_network_was_trained_on(folder: Path) -> None:
+    result = run("models", "separation-kb-film")
+    assert result.exit_code == 0, result.output
+    for network in ("small", "film@6", "large"):
+        said = f"{network} was trained on\n  mini-separation version 2, 300 mixtures\n"
+        assert said in result.stdout
+    assert "boosted" not in result.stdout
+    wrong = run("models", "separation-bk")
+    assert wrong.exit_code == 2
+    (line,) = wrong.stderr.splitlines()
+    assert "no built-in triple: built in are separation-kb, separation-kb-film; exp" in line
 
 
 def test_where_there_are_none_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,36 +1,59 @@
-"""The table of built-in triples."""
+"""The table of built-in triples, and what each was trained on."""
 
 from __future__ import annotations
 
 from rich.table import Table
 
-from kbbench.baselines.shipped.names import shipped
-from kbbench.baselines.weights import SUFFIX, describe
+from kbbench.baselines.shipped.names import Shipped, shipped
+from kbbench.baselines.weights import SUFFIX, Card, describe
+from kbbench.errors import InputError
 from kbbench.report.quantity import quantity
 from kbbench.report.terminal import console
 
 NONE = "no trained triple comes with this kbbench yet; train one with `kbbench train`"
+NOTE = (
+    "SI-SDRi: mean improvement on the validation mixtures; trained: everything in all\n"
+    "`kbbench models NAME` says what each network of a model was trained on"
+)
 
 
-def show_models() -> None:
-    """One row a network of each built-in triple, with what its card says."""
+def show_models(name: str | None = None) -> None:
+    """One row a network of each built-in triple; of one alone, what each was trained on as well.
+
+    Raises:
+        InputError: none has that name.
+    """
     known = shipped()
+    if name is not None and name not in known:
+        there_are = f"built in are {', '.join(known)}" if known else "none is built in yet"
+        raise InputError(f"{name}: no built-in triple: {there_are}; expected such a name")
     if not known:
         print(NONE)
         return
-    table = Table("model", "network", "task", "parameters", "SI-SDRi dB", "trained", "on")
-    for name, (_, (smalls, devices, large)) in known.items():
-        for file in (*smalls, *devices, large):
-            card, parameters = describe(file)
+    table = Table("model", "network", "task", "parameters", "SI-SDRi dB", "trained")
+    for model in known if name is None else [name]:
+        for network, (card, parameters) in _networks(known[model]).items():
             table.add_row(
-                name if file == smalls[0] else "",
-                file.name.removesuffix(SUFFIX),
+                model,
+                network,
                 card.task,
                 quantity(parameters),
                 f"{card.validation_si_sdri_db:.2f}",
                 card.training.text,
-                "; then ".join(card.all_data),
-                end_section=file == large,
+                end_section=network == "large",
             )
     console().print(table)
-    print("SI-SDRi: mean improvement on the validation mixtures; trained: everything in all")
+    if name is None:
+        print(NOTE)
+        return
+    for network, (card, _) in _networks(known[name]).items():
+        print(f"{network} was trained on")
+        for data in card.all_data:
+            print(*(f"  {part}" for part in data.split(" + ")), sep="\n")
+
+
+def _networks(triple: Shipped) -> dict[str, tuple[Card, int]]:
+    """Card and parameters of each, by name: smalls, devices, the large one."""
+    smalls, devices, large = triple.weights
+    files = (*smalls, *devices, large)
+    return {file.name.removesuffix(SUFFIX): describe(file) for file in files}
