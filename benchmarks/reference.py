@@ -1,12 +1,12 @@
 """The reference triples as docs/reference.md shows them: tables, plots, model cards, curves.
 
-    python benchmarks/reference.py table RUN BASELINE_RUN [--plots docs/reference]
+    python benchmarks/reference.py table RUN BASELINE_RUN [--row NAME=RUN:CONDITION] [--plots FOLDER]
     python benchmarks/reference.py card NAME...
     python benchmarks/reference.py curves TRAINING --name NAME --out docs/reference
 
 ``table`` prints a run of a triple, and of the same one with the matched baseline in the small one's
-place (``NAME-baseline``), as the table of the paper; with ``--plots`` it draws improvement and gap
-closed over delay. ``card`` prints what the weights of built-in triples of one folder say.
+place (``NAME-baseline``), as the table of the paper; each ``--row`` adds a condition of another run,
+and ``--plots`` draws improvement and gap closed over delay. ``card`` prints what the weights of built-in triples of one folder say.
 ``curves`` keeps the logs of a training: a small CSV a stage, and a plot of them.
 """
 
@@ -16,6 +16,7 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -52,16 +53,34 @@ SETTINGS = {
 }
 
 
-def table(run: FinishedRun, baseline: FinishedRun) -> list[str]:
-    """Rows of Markdown: mixture, small, baseline, boosted by delay, large."""
+class Also(NamedTuple):
+    """A row of another run: what it is called, the run, and the condition."""
+
+    shown: str
+    run: FinishedRun
+    condition: str
+
+    @classmethod
+    def of(cls, words: str) -> Also:
+        """From ``NAME=RUN:CONDITION``."""
+        shown, _, place = words.partition("=")
+        folder, _, condition = place.rpartition(":")
+        return cls(shown, read(Path(folder)), condition)
+
+
+def table(run: FinishedRun, baseline: FinishedRun, also: Sequence[Also] = ()) -> list[str]:
+    """Rows of Markdown: mixture, small, baseline, boosted by delay, large, and other runs'."""
+    runs = {item.name: item for item in (baseline, run, *(other.run for other in also))}
     beside = {
-        (item.second, item.condition): item for item in compare_with([baseline, run], "small")
+        (item.second, item.condition): item for item in compare_with([*runs.values()], "small")
     }
     rows = []
     for condition in (item.condition for item in run.summary.conditions):
         rows.append(row(run, condition, condition, beside.get((run.name, condition))))
         if condition == "small":
             rows.append(row(baseline, condition, "matched baseline", None))
+    for shown, other, condition in also:
+        rows.append(row(other, condition, shown, beside.get((other.name, condition))))
     data = run.summary.data
     caption = f"{data.recipe} version {data.recipe_version}, {data.mixtures} {data.split} mixtures"
     return [caption, "", markdown(HEAD), markdown(["---"] * len(HEAD)), *map(markdown, rows)]
@@ -166,6 +185,7 @@ def main() -> None:
     of_table = what.add_parser("table")
     of_table.add_argument("run", type=Path)
     of_table.add_argument("baseline", type=Path)
+    of_table.add_argument("--row", action="append", type=Also.of, default=[])
     of_table.add_argument("--plots", type=Path)
     what.add_parser("card").add_argument("names", nargs="+")
     of_curves = what.add_parser("curves")
@@ -175,7 +195,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "table":
         run, baseline = read(given.run), read(given.baseline)
-        print("\n".join(table(run, baseline)))
+        print("\n".join(table(run, baseline, given.row)))
         if given.plots:
             write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
             write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run]))

@@ -33,12 +33,17 @@ def stage_config(stage: Stage, task: Task, remote: GridNetConfig | None = None) 
 
 
 def grown_from(stage: Stage) -> tuple[Stage, ...]:
-    """Stages of the small shape, as which a device that takes hints may begin.
+    """Other stages of the small shape, as which a stage may begin.
 
-    >>> grown_from("film"), grown_from("large")
-    (('small', 'small2', 'distilled'), ())
+    A second small one that begins as the first makes a snapshot ensemble (Huang et al., "Snapshot
+    ensembles: train 1, get M for free", ICLR 2017).
+
+    >>> grown_from("film"), grown_from("distilled"), grown_from("large")
+    (('small', 'small2', 'distilled'), ('small', 'small2'), ())
     """
-    return (*ENSEMBLE, "distilled") if stage in BOOSTINGS else ()
+    if stage in BOOSTINGS:
+        return (*ENSEMBLE, "distilled")
+    return {"distilled": ENSEMBLE, "small2": ENSEMBLE[:1]}.get(stage, ())
 
 
 def weights_name(stage: str, delay_chunks: int | None = None, remote: bool = False) -> str:

@@ -27,8 +27,8 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 @click.option(
     "--start",
     type=click.Path(path_type=Path),
-    help="Weights to begin with, of the same stage, or small ones for a device with hints "
-    "[random ones].",
+    help="Weights to begin with, of the same stage, or small ones for small2, distilled and a "
+    "device with hints [random ones].",
 )
 @options.corpus_folders()
 @click.option("--mixtures", type=click.IntRange(1), help="Of training [the recipe's number].")

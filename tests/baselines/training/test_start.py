@@ -78,6 +78,21 @@ def test_a_device_with_hints_grows_out_of_a_small_one(
     assert not torch.allclose(heard, unheard)
 
 
+@pytest.mark.parametrize("stage", ["distilled", "small2"])
+def test_others_of_the_small_shape_begin_as_a_small_one(
+    stage: Stage, first: Path, tmp_path: Path
+) -> None:
+    fake_large(tmp_path)
+    outcome = train(settings(stage, **STILL), DATA, tmp_path, start=first)
+    ours, theirs = weights(outcome.weights), weights(first)
+    assert ours.keys() == theirs.keys()
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+    assert read_card(outcome.weights).start == read_card(first)
+    with pytest.raises(InputError, match=f"of stage '{stage}', expected 'small'"):
+        train(settings(), DATA, tmp_path / "small", start=outcome.weights)
+
+
 class OneSource:
     """The same noises with one of them wanted, and an enrollment."""
 
