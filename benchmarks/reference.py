@@ -1,13 +1,14 @@
 """The reference triples as docs/reference.md shows them: tables, plots, model cards, curves.
 
-    python benchmarks/reference.py table RUN BASELINE_RUN [--row NAME=RUN:CONDITION] [--plots FOLDER]
+    python benchmarks/reference.py table RUN BASELINE_RUN [--row NAME=RUN:CONDITION] [--plots OUT]
     python benchmarks/reference.py card NAME...
     python benchmarks/reference.py curves TRAINING --name NAME --out docs/reference
 
 ``table`` prints a run of a triple, and of the same one with the matched baseline in the small one's
-place (``NAME-baseline``), as the table of the paper; each ``--row`` adds a condition of another run,
-and ``--plots`` draws improvement and gap closed over delay. ``card`` prints what the weights of built-in triples of one folder say.
-``curves`` keeps the logs of a training: a small CSV a stage, and a plot of them.
+place (``NAME-baseline``), as the table of the paper; each ``--row`` adds a condition of another
+run, and ``--plots`` draws improvement and gap closed over delay. ``card`` prints what the weights
+of built-in triples of one folder say. ``curves`` keeps the logs of a training: a small CSV a stage,
+and a plot of them.
 """
 
 from __future__ import annotations
