@@ -33,7 +33,7 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
 
     Args:
         path: the network's weights; those of a large network that was tuned with it lie beside.
-        trainee: of the same stage and shape, or one with hints that begins as a small one. Weights
+        trainee: of the same stage and shape, or one that may begin as a small one. Weights
             of the same stage for another task lend what both networks have.
         task: of the data.
         written: weights that the run writes; they must be others.
