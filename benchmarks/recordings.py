@@ -9,7 +9,7 @@ links them below --work, writes the recipe `reference-separation.toml` there, an
 `--corpus` options that go with it. For target speech, utterances of talkers who have one alone are
 cut in two, so that enrollment and mixture share no sound. `--speeds 90 110`: training has each of
 its talkers at these speeds too, in percent, as talkers of their own. `--heads mini`: heads of the
-embedded corpus in place of CIPIC's.
+embedded corpus in place of CIPIC's. `--name`: of the recipe; another one draws other mixtures.
 """
 
 from __future__ import annotations
@@ -153,6 +153,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
+    parser.add_argument("--name")
     parser.add_argument("--heads", choices=["cipic", "mini"], default="cipic")
     parser.add_argument(
         "--splits", type=int, nargs=3, default=list(SPLITS.values()), help="mixtures of each split"
@@ -162,7 +163,7 @@ def main() -> None:
     folders = lay_out(recordings, work, task == "target-speech", arguments.speeds)
     splits = dict(zip(SPLITS, arguments.splits, strict=True))
     embedded = ("heads",) if arguments.heads == "mini" else ()
-    name = "-".join(("reference", task, *embedded))
+    name = arguments.name or "-".join(("reference", task, *embedded))
     recipe = write_recipe(task, name, splits, recordings, folders, work, embedded)
     used = {source.corpus for source in load_recipe(str(recipe)).corpora.parts().values()}
     print(recipe, *(f"--corpus {name}={folders[name]}" for name in sorted(used & {*folders})))

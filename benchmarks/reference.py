@@ -1,14 +1,15 @@
 """The reference triples as docs/reference.md shows them: tables, plots, model cards, curves.
 
     python benchmarks/reference.py table RUN BASELINE_RUN [--row NAME=RUN:CONDITION] [--plots OUT]
+    python benchmarks/reference.py overview RUN=BASELINE_RUN...
     python benchmarks/reference.py card NAME...
     python benchmarks/reference.py curves TRAINING --name NAME --out docs/reference
 
 ``table`` prints a run of a triple, and of the same one with the matched baseline in the small one's
 place (``NAME-baseline``), as the table of the paper; each ``--row`` adds a condition of another
-run, and ``--plots`` draws improvement and gap closed over delay. ``card`` prints what the weights
-of built-in triples of one folder say. ``curves`` keeps the logs of a training: a small CSV a stage,
-and a plot of them.
+run, and ``--plots`` draws improvement and gap closed over delay. ``overview`` has one row for each
+such pair of runs. ``card`` prints what the weights of built-in triples of one folder say.
+``curves`` keeps the logs of a training: a small CSV a stage, and a plot of them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from kbbench.report.quantity import quantity
 from kbbench.report.rows import number, percent
 from kbbench.results import FinishedRun, compare_with
 from kbbench.results.compare import Difference
+from kbbench.units import OFFICIAL_DELAYS
 
 METRICS = ("si_sdr_i", "pesq_wb", "stoi")
 HEAD = (
@@ -44,6 +46,17 @@ HEAD = (
     "gap closed",
     "MACs a chunk",
     "hints kbit/s",
+)
+OVERVIEW = (
+    "test set",
+    "small",
+    "matched baseline",
+    "boosted, 0 ms",
+    "boosted, 48 ms",
+    "beside the baseline",
+    "beside small",
+    "large",
+    "gap closed, 48 ms",
 )
 CURVE = "si_sdri_db"
 SETTINGS = {
@@ -99,16 +112,41 @@ def row(
     improvement, *others = (
         number(figures.get(name), digits(name), interval=name == "si_sdr_i") for name in METRICS
     )
-    interval = difference and difference.interval
     return (
         shown,
         improvement,
-        f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]" if interval else "",
+        signed(difference),
         *others,
         percent(summary.gap_closed[condition]) if boosted else "",
         "" if macs is None else quantity(macs),
         f"{summary.triple.hint_kbit_per_s:g}" if boosted else "",
     )
+
+
+def overview(run: FinishedRun, baseline: FinishedRun) -> tuple[str, ...]:
+    """A row of SI-SDR improvement in dB: all models, and 48 ms beside those that have no hints."""
+    late = f"boosted@{max(OFFICIAL_DELAYS)}"
+    beside = [
+        item
+        for runs in ([baseline, run], [run])
+        for item in compare_with(runs, "small")
+        if (item.second, item.condition) == (run.name, late)
+    ]
+    places = ((run, "small"), (baseline, "small"), (run, "boosted@0"), (run, late), (run, "large"))
+    *devices, remote = (
+        number(of.summary.condition(condition).figures.get("si_sdr_i"), 2, interval=True)
+        for of, condition in places
+    )
+    gap = percent(run.summary.gap_closed[late])
+    return (run.summary.data.recipe, *devices, *map(signed, beside), remote, gap)
+
+
+def signed(difference: Difference | None) -> str:
+    """A difference in dB with its interval; empty where there is none."""
+    interval = difference and difference.interval
+    if not interval:
+        return ""
+    return f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
 
 
 def markdown(cells: Sequence[str]) -> str:
@@ -188,6 +226,7 @@ def main() -> None:
     of_table.add_argument("baseline", type=Path)
     of_table.add_argument("--row", action="append", type=Also.of, default=[])
     of_table.add_argument("--plots", type=Path)
+    what.add_parser("overview").add_argument("runs", nargs="+")
     what.add_parser("card").add_argument("names", nargs="+")
     of_curves = what.add_parser("curves")
     of_curves.add_argument("training", type=Path)
@@ -200,6 +239,10 @@ def main() -> None:
         if given.plots:
             write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
             write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run]))
+    elif given.what == "overview":
+        print(markdown(OVERVIEW), markdown(["---"] * len(OVERVIEW)), sep="\n")
+        for pair in given.runs:
+            print(markdown(overview(*(read(Path(run)) for run in pair.split("=")))))
     elif given.what == "card":
         print("\n".join(card(given.names)))
     else:
