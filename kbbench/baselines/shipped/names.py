@@ -6,6 +6,7 @@ folder ``separation-kb`` is called ``separation-kb``, its ``triple_film.py`` ``s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,8 +48,12 @@ def find_model(given: Path) -> Path:
     known = shipped()
     if given.name in known:
         return known[given.name].path
-    there_are = f"built in are {', '.join(known)}" if known else "none is built in yet"
     raise InputError(
-        f"{given}: no such file, and no built-in triple: {there_are}; "
+        f"{given}: no such file, and no built-in triple: {in_words(known)}; "
         "expected a Python file that defines triple(), or such a name"
     )
+
+
+def in_words(known: Collection[str]) -> str:
+    """Which names there are, for the line of an error."""
+    return f"built in are {', '.join(known)}" if known else "none is built in yet"

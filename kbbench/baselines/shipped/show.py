@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from kbbench.baselines.shipped.names import Shipped, shipped
+from kbbench.baselines.shipped.names import Shipped, in_words, shipped
 from kbbench.baselines.weights import SUFFIX, Card, describe
 from kbbench.errors import InputError
 from kbbench.report.quantity import quantity
@@ -25,8 +25,7 @@ def show_models(name: str | None = None) -> None:
     """
     known = shipped()
     if name is not None and name not in known:
-        there_are = f"built in are {', '.join(known)}" if known else "none is built in yet"
-        raise InputError(f"{name}: no built-in triple: {there_are}; expected such a name")
+        raise InputError(f"{name}: no built-in triple: {in_words(known)}; expected such a name")
     if not known:
         print(NONE)
         return
