@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,9 @@ from torch import Tensor
 from kbbench.files import write_bytes
 
 Tensors = dict[str, Tensor]
+SUFFIX = ".safetensors"
+TELL_S = 1.0
+"""What others made is counted no oftener than so."""
 
 
 def load_kept(folder: Path, index: int) -> Tensors:
@@ -38,7 +42,7 @@ def keep(
         folder: of the files.
         count: mixtures.
         make: from a mixture's number to what is kept of it.
-        tell: called with (mixtures done, in all).
+        tell: called with (mixtures done, by other trainings too, in all).
         threads: that make at once.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,10 +54,12 @@ def keep(
             write_bytes(_file(folder, index), save(make(index)))
 
     with ThreadPoolExecutor(threads) as pool:
-        for done, _ in enumerate(pool.map(make_one, missing), count - len(missing) + 1):
-            if tell is not None:
-                tell(done, count)
+        due = 0.0
+        for number, _ in enumerate(pool.map(make_one, missing), 1):
+            if tell is not None and (number == len(missing) or time.monotonic() >= due):
+                tell(sum(1 for _ in folder.glob(f"*{SUFFIX}")), count)
+                due = time.monotonic() + TELL_S
 
 
 def _file(folder: Path, index: int) -> Path:
-    return folder / f"{index:06d}.safetensors"
+    return folder / f"{index:06d}{SUFFIX}"
