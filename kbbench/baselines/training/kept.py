@@ -20,7 +20,7 @@ from kbbench.files import write_bytes
 
 Tensors = dict[str, Tensor]
 SUFFIX = ".safetensors"
-TELL_S = 1.0
+TELL_S = 5.0
 """What others made is counted no oftener than so."""
 
 
