@@ -31,10 +31,9 @@ from kbbench.report.metrics import digits
 from kbbench.report.plots import gap_svg, improvement_svg
 from kbbench.report.plots.svg import blank, legend, svg_text
 from kbbench.report.quantity import quantity
-from kbbench.report.rows import number, percent
+from kbbench.report.rows import number, percent, signed
 from kbbench.results import FinishedRun, compare_with
 from kbbench.results.compare import Difference
-from kbbench.units import OFFICIAL_DELAYS
 
 METRICS = ("si_sdr_i", "pesq_wb", "stoi")
 HEAD = (
@@ -115,7 +114,7 @@ def row(
     return (
         shown,
         improvement,
-        signed(difference),
+        told_beside(difference),
         *others,
         percent(summary.gap_closed[condition]) if boosted else "",
         "" if macs is None else quantity(macs),
@@ -125,7 +124,7 @@ def row(
 
 def overview(run: FinishedRun, baseline: FinishedRun) -> tuple[str, ...]:
     """A row of SI-SDR improvement in dB: all models, and 48 ms beside those that have no hints."""
-    late = f"boosted@{max(OFFICIAL_DELAYS)}"
+    late = run.summary.headline_condition
     beside = [
         item
         for runs in ([baseline, run], [run])
@@ -138,15 +137,12 @@ def overview(run: FinishedRun, baseline: FinishedRun) -> tuple[str, ...]:
         for of, condition in places
     )
     gap = percent(run.summary.gap_closed[late])
-    return (run.summary.data.recipe, *devices, *map(signed, beside), remote, gap)
+    return (run.summary.data.recipe, *devices, *map(told_beside, beside), remote, gap)
 
 
-def signed(difference: Difference | None) -> str:
+def told_beside(difference: Difference | None) -> str:
     """A difference in dB with its interval; empty where there is none."""
-    interval = difference and difference.interval
-    if not interval:
-        return ""
-    return f"{interval.value:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    return signed(difference.interval, 2) if difference and difference.interval else ""
 
 
 def markdown(cells: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from kbbench.report.page import template
 from kbbench.report.plots import cost_svg, gap_svg
 from kbbench.report.plots.svg import inline
 from kbbench.report.quantity import quantity
-from kbbench.report.rows import number, percent
+from kbbench.report.rows import number, percent, signed
 from kbbench.report.terminal import console
 from kbbench.results import FinishedRun
 from kbbench.results.compare import Difference
@@ -106,10 +106,8 @@ def _rows(
     places = digits(metric)
     rows: list[tuple[str, ...]] = []
     for item in differences:
-        text = "no mixture has a value in both"
-        if interval := item.interval:
-            ends = (interval.value, interval.low, interval.high)
-            text = "{} [{}, {}]".format(*(f"{end:+.{places}f}" for end in ends))
+        no_value = "no mixture has a value in both"
+        text = signed(item.interval, places) if item.interval else no_value
         word = item.word if item.word == "not separable" else f"second is {item.word}"
         beside = f", {item.against}" if item.against else ""
         pair = (f"{names[item.first]}{beside}", names[item.second])

@@ -7,6 +7,7 @@ from math import floor
 from kbbench.report.quantity import quantity
 from kbbench.results import Summary
 from kbbench.results.breakdown import FACTS
+from kbbench.results.confidence import Interval
 from kbbench.results.figure import Figure
 from kbbench.results.summary import Link
 from kbbench.units import milliseconds
@@ -154,6 +155,12 @@ def number(figure: Figure | None, digits: int, interval: bool = False) -> str:
     if interval and figure.low is not None and figure.high is not None:
         text += f" [{_plain(figure.low, digits)}, {_plain(figure.high, digits)}]"
     return text
+
+
+def signed(difference: Interval, digits: int) -> str:
+    """A difference and its interval, each with its sign."""
+    ends = (difference.value, difference.low, difference.high)
+    return "{} [{}, {}]".format(*(f"{end:+.{digits}f}" for end in ends))
 
 
 def percent(figure: Figure | None) -> str:

@@ -16,10 +16,10 @@ from pathlib import Path
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from kbbench.baselines.weights import SUFFIX
 from kbbench.files import write_bytes
 
 Tensors = dict[str, Tensor]
-SUFFIX = ".safetensors"
 TELL_S = 5.0
 """What others made is counted no oftener than so."""
 
