@@ -3,8 +3,7 @@
 STFT of 192 / 128 samples, level taken out, cues to direction added, convolution, blocks (full band,
 sub-band, perhaps attention), with hints merged between them; a mask for each estimate comes out,
 which makes its spectrum, level put back. Where one talker is wanted, all are separated, and that
-one is picked. Source as in :mod:`kbbench.baselines.layers`. The running level stands in for the
-normalization over the utterance there, which no streaming model has; cues and masks
+one is picked. Source as in :mod:`kbbench.baselines.layers`; cues and masks
 (:mod:`kbbench.baselines.spectra`) are ours, since they are learnt from far less speech than
 estimates mapped from spectra alone.
 """
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from kbbench.baselines.attention import Attention, Memory
 from kbbench.baselines.config import EARS, GridNetConfig, Speaks
 from kbbench.baselines.layers import CausalConv, FullBand, Recurrent, SubBand
+from kbbench.baselines.level import Level, running_level
 from kbbench.baselines.merging import AttendedHints, Context, Heard, LayerFilm
 from kbbench.baselines.picking import Candidates, Picker
 from kbbench.baselines.spectra import CUES, interaural, masked
@@ -28,15 +28,6 @@ from kbbench.units import LOOKAHEAD
 BINS = ChunkSTFT.bins
 FIRST_MASKS = 0.1
 """How far masks begin from an equal share, relative to a layer's ordinary beginning."""
-FLOOR = 1e-6
-"""Least mean power of a frame's bins; what 16-bit quantization noise has there is 1e-8."""
-
-
-class Level(NamedTuple):
-    """Sum of the frames' power and their number so far, each (B,)."""
-
-    power: Tensor
-    frames: Tensor
 
 
 class State(NamedTuple):
@@ -169,34 +160,6 @@ class GridNet(nn.Module):
             candidates=None if self.picker is None else self.picker.start(batch),
         )
 
-    def grow_from(self, smaller: GridNet) -> None:
-        """Take over a device without hints, of otherwise the same shape; hints change nothing yet.
-
-        New inputs of its layers begin with zeros.
-        """
-        own = self.state_dict()  # the parameters themselves, by name
-        for name, taken in smaller.state_dict().items():
-            own[name].zero_()
-            own[name][tuple(slice(size) for size in taken.shape)] = taken
-        for merge in self.merges:
-            _neutral(merge)
-
-    def adapt_from(self, other: GridNet) -> None:
-        """Take over what a network for another task has too; all else stays as it is.
-
-        Of the outputs for several sources those for the first ones are taken. What hints say of who
-        is wanted changes nothing of what is separated yet.
-        """
-        own = self.state_dict()  # the parameters themselves, by name
-        for name, lent in other.state_dict().items():
-            if name in own:
-                if lent.dim() > 1:
-                    own[name][:, lent.shape[1] :] = 0
-                both = tuple(
-                    slice(min(a, b)) for a, b in zip(own[name].shape, lent.shape, strict=True)
-                )
-                own[name][both] = lent[both]
-
     def step(
         self, frame: Tensor, state: State, hint: Tensor | None = None, age: Tensor | None = None
     ) -> tuple[Any, ...]:
@@ -226,7 +189,7 @@ class GridNet(nn.Module):
         self, frames: Tensor, state: State, heard: Heard | None
     ) -> tuple[Separated, State]:
         """All talkers of frames (B, C, T, 97, 2), also where one of them is wanted."""
-        scale, level = _running_level(frames, state.level)
+        scale, level = running_level(frames, state.level)
         spectra = (frames / scale[:, None, :, None, None]).permute(0, 2, 3, 1, 4)
         x = torch.cat([spectra.flatten(3), interaural(spectra)], dim=-1)
         if heard is not None and self.config.boosting == "output":
@@ -340,10 +303,6 @@ def _share_equally(decoder: CausalConv, sources: int) -> None:
             decoder.conv.bias.view(-1, 2).copy_(torch.tensor([1 / sources, 0.0]))
 
 
-def _neutral(layer: Any) -> None:
-    layer.begin_neutral()
-
-
 def _merges(config: GridNetConfig) -> list[nn.Module]:
     """Attention between blocks; modulation after each."""
     if config.boosting == "attention":
@@ -351,10 +310,3 @@ def _merges(config: GridNetConfig) -> list[nn.Module]:
     if config.boosting == "film":
         return [LayerFilm(config) for _ in range(config.blocks)]
     return []
-
-
-def _running_level(frames: Tensor, level: Level) -> tuple[Tensor, Level]:
-    """Root mean power of all frames so far, (B, T), and the sums to go on from."""
-    power = frames.square().sum(dim=-1).mean(dim=(1, 3)).cumsum(dim=1) + level.power[:, None]
-    count = torch.arange(1, frames.shape[2] + 1, device=frames.device) + level.frames[:, None]
-    return (power / count + FLOOR).sqrt(), Level(power[:, -1], count[:, -1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
@@ -79,13 +79,34 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
 
 
 def _grow(network: GridNet, path: Path, card: Card) -> None:
+    """Take over a device without hints; hints change nothing yet, new inputs count nothing."""
     _same_shape(path, card.config, network.config.model_copy(update=UNBOOSTED))
-    network.grow_from(load_device(path))
+    own = network.state_dict()  # the parameters themselves, by name
+    for name, taken in load_device(path).state_dict().items():
+        own[name].zero_()
+        own[name][tuple(slice(size) for size in taken.shape)] = taken
+    for merge in network.merges:
+        _begin_neutral(merge)
+
+
+def _begin_neutral(merge: Any) -> None:
+    merge.begin_neutral()
 
 
 def _adapt(network: GridNet, path: Path, card: Card) -> None:
+    """Take over what a network for another task has too; all else stays as it is.
+
+    Of the outputs for several sources those for the first ones are taken. What hints say of who is
+    wanted changes nothing of what is separated yet.
+    """
     _same_shape(path, card.config, network.config, but=(*TASK_SHAPE, "hint_features"))
-    network.adapt_from(load_device(path))
+    own = network.state_dict()  # the parameters themselves, by name
+    for name, lent in load_device(path).state_dict().items():
+        if name in own:
+            if lent.dim() > 1:
+                own[name][:, lent.shape[1] :] = 0
+            both = tuple(slice(min(a, b)) for a, b in zip(own[name].shape, lent.shape, strict=True))
+            own[name][both] = lent[both]
 
 
 def _fill(network: GridNet, path: Path, card: Card) -> None:
