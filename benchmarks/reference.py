@@ -200,7 +200,8 @@ def delays(card: Card) -> str:
 
 
 def curves(training: Path, name: str, out: Path) -> None:
-    """Keep the validations of every stage, and draw them over the clips heard."""
+    """Keep the validations of every stage, and draw them over the steps."""
+    out.mkdir(parents=True, exist_ok=True)
     canvas, axes = blank("steps", "SI-SDR improvement in validation in dB")
     for log in sorted(training.glob("*/log.csv")):
         rows = pd.read_csv(log)
@@ -233,6 +234,7 @@ def main() -> None:
         run, baseline = read(given.run), read(given.baseline)
         print("\n".join(table(run, baseline, given.row)))
         if given.plots:
+            given.plots.mkdir(parents=True, exist_ok=True)
             write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
             write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run]))
     elif given.what == "overview":
