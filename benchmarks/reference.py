@@ -236,7 +236,10 @@ def main() -> None:
         if given.plots:
             given.plots.mkdir(parents=True, exist_ok=True)
             write_text(given.plots / f"{run.name}.svg", improvement_svg(run.summary))
-            write_text(given.plots / f"{run.name}-gap.svg", gap_svg([run]))
+            if gap := gap_svg([run]):
+                write_text(given.plots / f"{run.name}-gap.svg", gap)
+            else:
+                print("no gap between small and large: no plot of what of it is closed")
     elif given.what == "overview":
         print(markdown(OVERVIEW), markdown(["---"] * len(OVERVIEW)), sep="\n")
         for pair in given.runs:
