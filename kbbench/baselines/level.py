@@ -1,4 +1,4 @@
-"""How loud a mixture has been so far: what is taken out of its frames, and put back at the end.
+"""How loud a sound has been so far: what is taken out of its frames, and put back into estimates.
 
 It stands in for TF-GridNet's normalization over the utterance, which no streaming model has.
 """
@@ -15,9 +15,9 @@ FLOOR = 1e-6
 
 
 class Level(NamedTuple):
-    """Sum of the frames' power and their number so far, each (B,)."""
+    """Sum of the frames' power, or of what else is averaged, and their number so far, each (B,)."""
 
-    power: Tensor
+    total: Tensor
     frames: Tensor
 
 
@@ -31,6 +31,12 @@ def running_level(frames: Tensor, past: Level) -> tuple[Tensor, Level]:
     Returns:
         (B, T), and what comes before the next frames.
     """
-    power = frames.square().sum(dim=-1).mean(dim=(1, 3)).cumsum(dim=1) + past.power[:, None]
-    count = torch.arange(1, frames.shape[2] + 1, device=frames.device) + past.frames[:, None]
-    return (power / count + FLOOR).sqrt(), Level(power[:, -1], count[:, -1])
+    power, level = running_mean(frames.square().sum(dim=-1).mean(dim=(1, 3)), past)
+    return (power + FLOOR).sqrt(), level
+
+
+def running_mean(values: Tensor, past: Level) -> tuple[Tensor, Level]:
+    """The mean of values (B, T), one a frame, of all frames so far; the sums to go on from."""
+    total = values.cumsum(dim=1) + past.total[:, None]
+    count = torch.arange(1, values.shape[1] + 1, device=values.device) + past.frames[:, None]
+    return total / count, Level(total[:, -1], count[:, -1])

@@ -99,7 +99,7 @@ class Picker(nn.Module):
         voices, power = voices_of(spectra, level)
         vectors, voices_so_far = self.encoder.listen(voices, past.voices)
         count = torch.arange(1, voices.shape[1] + 1, device=voices.device)
-        frames = past.voices.frames[::CANDIDATES, None] + count
+        frames = past.voices.level.frames[::CANDIDATES, None] + count
         odds = self.odds(beside(vectors), talker, frames)
         first, second = power.unbind(dim=-1)
         share = (first - second) / (first + second)

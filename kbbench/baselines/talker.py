@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from kbbench.baselines.level import Level, running_mean
 from kbbench.models.stft import ChunkSTFT
 
 SIZE = 64
@@ -20,11 +21,10 @@ KERNEL = 3
 class Listened(NamedTuple):
     """What is remembered of voices: sums over the frames so far, and what convolutions look at.
 
-    Level (N,), frames (N,), spectra (N, 97, 2), inner (N, W, 2), weight (N, 1), sums (N, 2 W).
+    Level of (N,), spectra (N, 97, 2), inner (N, W, 2), weight (N, 1), sums (N, 2 W).
     """
 
-    level: Tensor
-    frames: Tensor
+    level: Level
     spectra: Tensor
     inner: Tensor
     weight: Tensor
@@ -64,8 +64,7 @@ class TalkerEncoder(nn.Module):
         """Before the first frame of so many voices."""
         zeros = self.out.weight.new_zeros
         return Listened(
-            level=zeros(voices),
-            frames=zeros(voices),
+            level=Level(zeros(voices), zeros(voices)),
             spectra=zeros(voices, ChunkSTFT.bins, KERNEL - 1),
             inner=zeros(voices, self.width, KERNEL - 1),
             weight=zeros(voices, 1),
@@ -74,10 +73,8 @@ class TalkerEncoder(nn.Module):
 
     def listen(self, spectra: Tensor, past: Listened) -> tuple[Tensor, Listened]:
         """Log spectra (N, K, 97) to the voice so far at each frame, (N, K, 64), and the state."""
-        level = spectra.mean(dim=-1).cumsum(dim=1) + past.level[:, None]
-        count = torch.arange(1, spectra.shape[1] + 1, device=spectra.device)
-        frames = count + past.frames[:, None]
-        x = (spectra - (level / frames)[:, :, None]).transpose(1, 2)  # level is not the talker's
+        mean, level = running_mean(spectra.mean(dim=-1), past.level)
+        x = (spectra - mean[:, :, None]).transpose(1, 2)  # level is not the talker's
         x = torch.cat([past.spectra, x], dim=2)
         inner = torch.cat([past.inner, self.first(x).relu()], dim=2)
         y = self.second(inner).relu().float()
@@ -90,8 +87,7 @@ class TalkerEncoder(nn.Module):
         vectors: Tensor = self.norm(self.out(torch.cat([mean, spread], dim=1).transpose(1, 2)))
         last = 1 - KERNEL
         return vectors, Listened(
-            level[:, -1],
-            frames[:, -1],
+            level,
             x[:, :, last:],
             inner[:, :, last:],
             weight[:, :, -1],
