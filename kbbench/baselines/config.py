@@ -30,7 +30,7 @@ COMPRESSIONS = (1, 2, 4)
 UNBOOSTED: dict[str, object] = {"boosting": "none", "hint_features": 0}
 """What differs in the shape of a device without hints."""
 
-TASK_SHAPE = ("sources", "enrolled", "voice")
+TASK_SHAPE = ("sources", "enrolled", "voice", "d_vector")
 """What the task alone decides of a network's shape."""
 
 
@@ -48,6 +48,8 @@ class GridNetConfig(BaseModel):
         compression: the decoder reads, and hints are, ``features / compression`` a bin.
         enrolled: an enrollment says which talker is wanted; all are separated, and that one picked.
         voice: features of a frame from which a talker is known; with an enrollment alone.
+        d_vector: voices are known by a pretrained network (:mod:`kbbench.baselines.dvector`) too;
+            with an enrollment alone.
         boosting: how hints enter.
         hint_features: of each bin of a hint; 0 without boosting.
     """
@@ -64,6 +66,7 @@ class GridNetConfig(BaseModel):
     compression: int = Field(default=1, ge=1)
     enrolled: bool = False
     voice: int = Field(default=64, ge=1)
+    d_vector: bool = False
     boosting: Boosting = "none"
     hint_features: int = Field(default=0, ge=0)
 
@@ -77,6 +80,8 @@ class GridNetConfig(BaseModel):
             )
         if self.enrolled and self.sources != 1:
             raise ValueError(f"{self.sources} sources: an enrollment is of one wanted talker")
+        if self.d_vector and not self.enrolled:
+            raise ValueError("d_vector without an enrollment: there is no voice to know")
         if (self.boosting == "none") != (self.hint_features == 0):
             raise ValueError(
                 f"boosting {self.boosting!r} with {self.hint_features} hint features: "
@@ -106,9 +111,10 @@ def baseline(task: Task) -> GridNetConfig:
     return _config(task, features=20, hidden=20)
 
 
-def large(task: Task, compression: int = 4) -> GridNetConfig:
-    """The remote: about 480,000 parameters."""
-    return _config(task, features=64, hidden=64, attention=True, key=6, compression=compression)
+def large(task: Task, compression: int = 4, d_vector: bool = False) -> GridNetConfig:
+    """The remote: about 480,000 parameters, and 1.5 M with d-vectors."""
+    sizes = {"features": 64, "hidden": 64, "attention": True, "key": 6}
+    return _config(task, **sizes, compression=compression, d_vector=d_vector)
 
 
 def boosted(task: Task, boosting: Boosting, remote: GridNetConfig) -> GridNetConfig:

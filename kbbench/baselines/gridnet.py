@@ -250,8 +250,7 @@ class GridNet(nn.Module):
                 "enrollment is None: this network extracts a target talker; "
                 "give an utterance of that talker, (B, 1, T_e)"
             )
-        talker: Tensor = self.picker.encoder(enrollment)
-        return talker
+        return self.picker.know(enrollment)
 
 
 class RemoteGridNet(GridNet):

@@ -19,13 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kbbench.baselines.config import CANDIDATES, GridNetConfig
+from kbbench.baselines.dvector import DVectorEncoder, Remembered
 from kbbench.baselines.merging import OLDEST, Heard
-from kbbench.baselines.talker import Listened, TalkerEncoder, log_spectra
+from kbbench.baselines.talker import SIZE, TINY, Listened, TalkerEncoder
 from kbbench.models.stft import ChunkSTFT
 
 RECENT = 50
 """Chunks: agreement with hints counts so long."""
 SHARPNESS = 12.0
+SHARPNESS_OF_D_VECTORS = 25.0
 """Of the first guess: how much of a voice's likeness, -1 to 1, makes it certain."""
 PATIENCE = 50.0
 """Of the first guess: after so many chunks a likeness counts half of what it ever will."""
@@ -35,7 +37,6 @@ QUICK = 20.0
 """These two are learnt so many times as fast as their logarithms would be."""
 SURE = 0.98
 """A remote is believed to be as sure as this at most."""
-TINY = 1e-10
 FAINT = 1e-5
 """Less agreement than this, in the mean over recent chunks, says nothing."""
 
@@ -43,11 +44,13 @@ FAINT = 1e-5
 class Candidates(NamedTuple):
     """What is remembered of them.
 
-    Voices as heard so far (2 B); shares (B, M, F), who is louder in each bin of the last chunks;
-    agreed (B, N, 2), with hints, and how far it could have been.
+    Voices as heard so far (2 B), and where there are d-vectors as those hear them; shares
+    (B, M, F), who is louder in each bin of the last chunks; agreed (B, N, 2), with hints, and how
+    far it could have been.
     """
 
     voices: Listened
+    known: Remembered | None
     shares: Tensor
     agreed: Tensor
 
@@ -69,16 +72,27 @@ class Picker(nn.Module):
     def __init__(self, config: GridNetConfig) -> None:
         super().__init__()
         self.encoder = TalkerEncoder(config.voice)
+        self.d_vector = DVectorEncoder() if config.d_vector else None
         self.sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        sharper = torch.tensor(SHARPNESS_OF_D_VECTORS).log()
+        self.d_vector_sharpness = nn.Parameter(sharper) if config.d_vector else None
         self.patience = nn.Parameter(torch.tensor(PATIENCE).log())
         told = config.boosting in ("attention", "film")
         self.shares = nn.Parameter(torch.tensor(SHARES).log() / QUICK) if told else None
+
+    def know(self, enrollment: Tensor) -> Tensor:
+        """The wanted talker: an utterance (B, 1, samples) to all encoders' vectors (B, N)."""
+        vector: Tensor = self.encoder(enrollment)
+        if self.d_vector is None:
+            return vector
+        return torch.cat([vector, self.d_vector(enrollment)], dim=-1)
 
     def start(self, batch: int) -> Candidates:
         """Before the first frame."""
         zeros = self.sharpness.new_zeros
         return Candidates(
             self.encoder.start(CANDIDATES * batch),
+            None if self.d_vector is None else self.d_vector.start(CANDIDATES * batch),
             zeros(batch, OLDEST, ChunkSTFT.bins),
             zeros(batch, RECENT - 1, 2),
         )
@@ -91,16 +105,13 @@ class Picker(nn.Module):
         heard: Heard | None,
         past: Candidates,
     ) -> tuple[Picked, Candidates]:
-        """Candidates' spectra (B, T, F, 2, E, 2), their level (B, T) beside; talker (B, 64).
+        """Candidates' spectra (B, T, F, 2, E, 2), their level (B, T) beside; talker (B, N).
 
         They do not learn from which one is picked: unsure, they would learn to be alike.
         """
         spectra = spectra.detach()
-        voices, power = voices_of(spectra, level)
-        vectors, voices_so_far = self.encoder.listen(voices, past.voices)
-        count = torch.arange(1, voices.shape[1] + 1, device=voices.device)
-        frames = past.voices.level.frames[::CANDIDATES, None] + count
-        odds = self.odds(beside(vectors), talker, frames)
+        odds, voices, known = self._hear(spectra, level, talker, past)
+        power = spectra.square().sum(dim=-1).mean(dim=-1) + TINY
         first, second = power.unbind(dim=-1)
         share = (first - second) / (first + second)
         loud = power.sum(dim=-1).sqrt()
@@ -108,41 +119,34 @@ class Picker(nn.Module):
         agreed = past.agreed
         if self.shares is not None and heard is not None:
             agreed = torch.cat([agreed, _agreement(shares, heard)], dim=1)
-            told, known = _told(agreed)
+            told, says = _told(agreed)
             own, remote = (QUICK * self.shares).exp()
-            odds = torch.where(known, own * odds + remote * told, odds)
+            odds = torch.where(says, own * odds + remote * told, odds)
         chance = odds.sigmoid()[:, :, None]
         sides = torch.stack([chance, 1 - chance], dim=-1)[..., None, None]
         wanted = Picked((sides * spectra).sum(dim=3), (2 * chance - 1) * share)
-        return wanted, Candidates(voices_so_far, shares[:, -OLDEST:], agreed[:, 1 - RECENT :])
+        return wanted, Candidates(voices, known, shares[:, -OLDEST:], agreed[:, 1 - RECENT :])
 
-    def odds(self, vectors: Tensor, talker: Tensor, frames: Tensor) -> Tensor:
-        """Log odds at each frame, (B, T), that the first voice is the wanted one.
-
-        Args:
-            vectors: the encoder's, of both, (B, 2, T, 64).
-            talker: the wanted one's, (B, 64).
-            frames: that were heard so far, (B, T) or (T,).
-        """
-        near = functional.cosine_similarity(vectors, talker[:, None, None], dim=-1)
-        certain = self.sharpness.exp() * frames / (frames + self.patience.exp())
-        return certain * (near[:, 0] - near[:, 1])
-
-
-def beside(vectors: Tensor) -> Tensor:
-    """(2 B, ...) to (B, 2, ...)."""
-    return vectors.reshape(-1, CANDIDATES, *vectors.shape[1:])
+    def _hear(
+        self, spectra: Tensor, level: Tensor, talker: Tensor, past: Candidates
+    ) -> tuple[Tensor, Listened, Remembered | None]:
+        """Log odds at each frame, (B, T), that the first voice is the wanted one; voices so far."""
+        vectors, voices = self.encoder.follow(spectra, level, past.voices)
+        evidence, known = self.sharpness.exp() * _nearer(vectors, talker[:, :SIZE]), past.known
+        if self.d_vector and self.d_vector_sharpness is not None and past.known:
+            vectors, known = self.d_vector.follow(spectra, level, past.known)
+            nearer = _nearer(vectors, talker[:, SIZE:])
+            evidence = evidence + self.d_vector_sharpness.exp() * nearer
+        count = torch.arange(1, spectra.shape[1] + 1, device=spectra.device)
+        frames = past.voices.level.frames[::CANDIDATES, None] + count
+        return evidence * frames / (frames + self.patience.exp()), voices, known
 
 
-def voices_of(spectra: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-    """What the encoder hears of candidates (B, T, F, 2, E, 2): log spectra of both ears' power.
-
-    Returns:
-        (2 B, T, F), those of a mixture side by side, and powers (B, T, F, 2), level taken out.
-    """
-    power = spectra.square().sum(dim=-1).mean(dim=-1) + TINY
-    sizes = power.sqrt() * level[:, :, None, None]
-    return log_spectra(sizes).permute(0, 3, 1, 2).flatten(0, 1), power
+def _nearer(vectors: Tensor, talker: Tensor) -> Tensor:
+    """How much nearer the first of two voices (2 B, T, N) is to the talker (B, N): (B, T)."""
+    both = vectors.reshape(-1, CANDIDATES, *vectors.shape[1:])
+    near = functional.cosine_similarity(both, talker[:, None, None], dim=-1)
+    return near[:, 0] - near[:, 1]
 
 
 def _agreement(shares: Tensor, heard: Heard) -> Tensor:

@@ -14,6 +14,7 @@ SIZE = 64
 """Numbers that describe a talker."""
 QUIET = 1e-4
 """Magnitudes are compressed as log(QUIET + |X|); about the quantization noise of 16 bits."""
+TINY = 1e-10
 KERNEL = 3
 """Frames that each convolution sees, the present one last."""
 
@@ -53,7 +54,11 @@ class TalkerEncoder(nn.Module):
 
     def forward(self, sound: Tensor) -> Tensor:
         """A whole utterance (B, 1, samples) to (B, 64)."""
-        return self.known(log_spectra(self.stft(sound[:, 0])))
+        return self.known(self.heard(sound))
+
+    def heard(self, sound: Tensor) -> Tensor:
+        """What is looked at of an utterance (B, 1, samples): log spectra (B, K, 97)."""
+        return log_spectra(self.stft(sound[:, 0]))
 
     def known(self, spectra: Tensor) -> Tensor:
         """All that was heard, log spectra (B, K, 97) to (B, 64)."""
@@ -70,6 +75,15 @@ class TalkerEncoder(nn.Module):
             weight=zeros(voices, 1),
             sums=zeros(voices, 2 * self.width),
         )
+
+    def follow(self, spectra: Tensor, level: Tensor, past: Listened) -> tuple[Tensor, Listened]:
+        """Candidates' spectra (B, T, F, 2, E, 2) at their level (B, T): (2 B, T, 64), the state.
+
+        Voices of a mixture come side by side; both ears' power counts.
+        """
+        power = spectra.square().sum(dim=-1).mean(dim=-1) + TINY
+        sizes = power.sqrt() * level[:, :, None, None]
+        return self.listen(log_spectra(sizes).permute(0, 3, 1, 2).flatten(0, 1), past)
 
     def listen(self, spectra: Tensor, past: Listened) -> tuple[Tensor, Listened]:
         """Log spectra (N, K, 97) to the voice so far at each frame, (N, K, 64), and the state."""

@@ -61,6 +61,12 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
     type=click.IntRange(0),
     help="In which talkers are learnt to be told apart, before the rest [0].",
 )
+@click.option(
+    "--d-vector",
+    is_flag=True,
+    default=None,
+    help="Let the large network know voices by a pretrained one too.",
+)
 @click.option("--validate-every", type=click.IntRange(1), help="Steps [1000].")
 @click.option("--validation-mixtures", type=click.IntRange(1), help="[50]")
 @click.option("--patience", type=click.IntRange(0), help="Validations without a better one [0].")

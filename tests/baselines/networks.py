@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kbbench.baselines.config import Boosting, GridNetConfig, spoken
+from kbbench.baselines.dvector import DVectorEncoder
 from kbbench.baselines.gridnet import FIRST_MASKS, GridNet, RemoteGridNet
 from kbbench.baselines.triples import seeded
 from kbbench.channel import Delivered
 from kbbench.units import CHUNK, LOOKAHEAD, chunk_count
 
 BOOSTINGS: tuple[Boosting, ...] = ("attention", "film", "output")
+LIVELY = 2.5
 REMOTE = GridNetConfig(sources=2, features=8, hidden=6, blocks=2, attention=True, compression=2)
 
 
-def remote(boosting: Boosting = "attention", enrolled: bool = False) -> RemoteGridNet:
+def remote(
+    boosting: Boosting = "attention", enrolled: bool = False, d_vector: bool = False
+) -> RemoteGridNet:
     """A large network that speaks what a way of boosting wants."""
-    config = _remote_config(enrolled)
+    config = _remote_config(enrolled).model_copy(update={"d_vector": d_vector})
     network = seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
     make_masks_differ(network)
+    make_voices_differ(network)
     return network
 
 
@@ -53,6 +58,15 @@ def _remote_config(enrolled: bool) -> GridNetConfig:
 def make_masks_differ(network: GridNet) -> None:
     """As far as those of a layer's ordinary beginning do."""
     network.decoder.conv.weight /= FIRST_MASKS
+
+
+@torch.no_grad()
+def make_voices_differ(network: nn.Module) -> None:
+    """Recurrent layers of d-vectors that are drawn at random hardly listen."""
+    for module in network.modules():
+        if isinstance(module, DVectorEncoder):
+            for weight in (*module.lstm.parameters(), *module.vector.parameters()):
+                weight *= LIVELY
 
 
 def frames_of(mixture: Tensor) -> list[Tensor]:

@@ -49,11 +49,13 @@ def same(streamed: Tensor, offline: Tensor) -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("enrolled", [False, True])
-def test_small_and_large_stream_what_they_give_offline(enrolled: bool, signal: Make) -> None:
+@pytest.mark.parametrize(("enrolled", "d_vector"), [(False, False), (True, False), (True, True)])
+def test_small_and_large_stream_what_they_give_offline(
+    enrolled: bool, d_vector: bool, signal: Make
+) -> None:
     mixture = signal(2, 2, LENGTH)
     enrollment = signal(2, 1, 5000, seed=1) if enrolled else None
-    network, other = device(enrolled=enrolled), remote(enrolled=enrolled)
+    network, other = device(enrolled=enrolled), remote(enrolled=enrolled, d_vector=d_vector)
     same(
         stream_device(network, mixture, enrollment=enrollment),
         network(mixture, enrollment=enrollment),

@@ -8,18 +8,21 @@ from torch import Tensor
 
 from kbbench.baselines.config import GridNetConfig
 from kbbench.baselines.merging import Heard
-from kbbench.baselines.picking import Picked, Picker, voices_of
+from kbbench.baselines.picking import Picked, Picker
 from kbbench.baselines.triples import seeded
-from tests.baselines.networks import remote
+from tests.baselines.networks import make_voices_differ, remote
 
 FRAMES, BINS = 60, 97
 EVEN = torch.arange(BINS) % 2 == 0
 
 
-def picker(boosted: bool = False) -> Picker:
+def picker(boosted: bool = False, d_vector: bool = False) -> Picker:
     more = {"boosting": "attention", "hint_features": 5} if boosted else {}
-    config = GridNetConfig(sources=1, features=4, hidden=4, enrolled=True, **more)
-    return seeded(0, lambda: Picker(config)).eval()
+    sizes = {"sources": 1, "features": 4, "hidden": 4}
+    config = GridNetConfig(**sizes, enrolled=True, d_vector=d_vector, **more)
+    model = seeded(0, lambda: Picker(config)).eval()
+    make_voices_differ(model)
+    return model
 
 
 def candidates() -> Tensor:
@@ -44,11 +47,16 @@ def told(second: bool, delay: int) -> Heard:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("wanted", [0, 1])
-def test_whose_voice_is_the_enrollment_s_is_picked(wanted: int) -> None:
-    model, spectra = picker(), candidates()
-    voices, power = voices_of(spectra, torch.ones(1, FRAMES))
-    torch.testing.assert_close(power[0, 3, 4], spectra[0, 3, 4].square().sum(-1).mean(-1))
-    picked = pick(model, model.encoder.known(voices[wanted : wanted + 1]))
+@pytest.mark.parametrize("d_vector", [False, True])
+def test_whose_voice_is_the_enrollment_s_is_picked(wanted: int, d_vector: bool) -> None:
+    model, spectra = picker(d_vector=d_vector), candidates()
+    level, begun = torch.ones(1, FRAMES), model.start(1)
+    vectors, _ = model.encoder.follow(spectra, level, begun.voices)
+    if model.d_vector and begun.known:
+        more, _ = model.d_vector.follow(spectra, level, begun.known)
+        model.sharpness.fill_(-9)  # the other one says nothing
+        vectors = torch.cat([vectors, more], dim=-1)
+    picked = pick(model, vectors[wanted : wanted + 1, -1])
     sure = picked.spectra[0, -1]
     nearer, other = spectra[0, -1, :, wanted], spectra[0, -1, :, 1 - wanted]
     assert (sure - nearer).norm() < (sure - other).norm()

@@ -33,7 +33,7 @@ State = tuple[Tensor, Tensor]
 def fuse(network: nn.Module) -> None:
     """Let the network's LSTM layers compute so, from now on; their parameters stay."""
     for module in network.modules():
-        if type(module) is nn.LSTM:
+        if type(module) is nn.LSTM and module.num_layers == 1:
             module.__class__ = FusedLSTM
 
 

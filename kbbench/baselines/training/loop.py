@@ -170,6 +170,8 @@ def _begin(
     device: torch.device,
     show: Show = unseen,
 ) -> Run:
+    if settings.d_vector and data.task != "target_speech":
+        raise InputError(f"--d-vector: {data.task} has no enrollments; leave it out")
     large = out / weights_name("large")
     remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
     trainee = Trainee(settings, data.task, remote)
@@ -205,14 +207,20 @@ def _know_talkers(
     """Let what encodes voices tell talkers apart, and stay so."""
     if network.picker is None:
         raise InputError(f"--talker-steps: {data.task} has no enrollments; leave it out")
-    if any(origin.card.config.enrolled for origin in begun.values()):
+    begun_with = [origin.card.config for origin in begun.values()]
+    new: dict[int | None, torch.nn.Module] = {}
+    if not any(config.enrolled for config in begun_with):
+        new[network.config.voice] = network.picker.encoder
+    if network.picker.d_vector and not any(config.d_vector for config in begun_with):
+        new[None] = network.picker.d_vector
+    if not new:
         raise InputError(
             "--talker-steps: --start tells talkers apart already; leave one of them out"
         )
-    with show("steps of telling talkers apart") as tell:
-        encoder = taught(network.config.voice, data, settings, out, tell)
-    network.picker.encoder.load_state_dict(encoder.state_dict())
-    network.picker.encoder.requires_grad_(False)
+    for width, encoder in new.items():
+        with show("steps of telling talkers apart") as tell:
+            encoder.load_state_dict(taught(width, data, settings, out, tell).state_dict())
+        encoder.requires_grad_(False)
 
 
 def _large(path: Path, stage: str) -> RemoteGridNet:

@@ -45,6 +45,7 @@ class Settings(BaseModel):
         tune_large: the large network is trained on with the device, instead of frozen.
         talker_steps: before the first step, what encodes voices learns to tell talkers apart
             in so many steps of its own, and then stays as it is; 0 trains it with the rest.
+        d_vector: voices are known by a pretrained network too, which stays as it is; large alone.
         teacher_weight: of the large network's estimates as a target; distilled alone.
         validate_every: steps.
         validation_mixtures: the first so many, whole.
@@ -75,6 +76,7 @@ class Settings(BaseModel):
     cache_hints: bool = False
     tune_large: bool = False
     talker_steps: int = Field(default=0, ge=0)
+    d_vector: bool = False
     teacher_weight: float = Field(default=0.5, ge=0, le=1)
     validate_every: int = Field(default=1000, ge=1)
     validation_mixtures: int = Field(default=50, ge=1)
@@ -99,6 +101,8 @@ class Settings(BaseModel):
                 "cache_hints: hints are kept for mixtures as they are; leave out either "
                 "--cache-hints, or --speed and --mirror"
             )
+        if self.d_vector and self.stage != "large":
+            raise ValueError(f"d_vector: for stage large alone, not {self.stage!r}")
         if self.tune_large and self.stage not in BOOSTINGS:
             raise ValueError(f"stage {self.stage!r} has no large network to tune")
         return self

@@ -47,7 +47,7 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
     origin = Origin.of(path)
     if problem := _problem(path, origin.card, trainee, task, written):
         raise InputError(f"--start {path}: {problem}")
-    if origin.card.task != task:
+    if origin.card.task != task or origin.card.config.d_vector != trainee.network.config.d_vector:
         _adapt(trainee.network, path, origin.card)
     elif origin.card.stage in grown_from(trainee.settings.stage):
         _grow(trainee.network, path, origin.card)
@@ -75,6 +75,8 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
         )
     if card.settings.get("tune_large") and not settings.tune_large:
         return "its large network was tuned with it; give --tune-large to take that one along"
+    if card.task == task and card.config.d_vector and not trainee.network.config.d_vector:
+        return "it knows voices by d-vectors; give --d-vector to keep them"
     return None
 
 
@@ -94,10 +96,10 @@ def _begin_neutral(merge: Any) -> None:
 
 
 def _adapt(network: GridNet, path: Path, card: Card) -> None:
-    """Take over what a network for another task has too; all else stays as it is.
+    """Take over what a network for another task, or without d-vectors, has too.
 
-    Of the outputs for several sources those for the first ones are taken. What hints say of who is
-    wanted changes nothing of what is separated yet.
+    All else stays as it is. Of the outputs for several sources those for the first ones are taken.
+    What hints say of who is wanted changes nothing of what is separated yet.
     """
     _same_shape(path, card.config, network.config, but=(*TASK_SHAPE, "hint_features"))
     own = network.state_dict()  # the parameters themselves, by name

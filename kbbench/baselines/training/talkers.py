@@ -21,19 +21,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import default_collate
 
-from kbbench.baselines.talker import TalkerEncoder, log_spectra
+from kbbench.baselines.dvector import DVectorEncoder
+from kbbench.baselines.shipped.names import FOLDER as SHIPPED
+from kbbench.baselines.stages import weights_name
+from kbbench.baselines.talker import TalkerEncoder
 from kbbench.baselines.training.clips import Data, Item, Scenes
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.triples import seeded
+from kbbench.baselines.weights import load_device
+from kbbench.errors import InputError
 from kbbench.files import write_bytes
 from kbbench.models.stft import ChunkSTFT
 from kbbench.pool import Progress, cores
+
+Encoder = TalkerEncoder | DVectorEncoder
 
 FOLDER = "talkers"
 BATCH = 64
 """Mixtures a step; now and then two of them have a talker in common, which does little harm."""
 MOST_MIXTURES = 2048
-"""Spectra of so many are held in memory: 0.7 GB at 5 s."""
+"""What is heard of so many is held in memory: 0.7 GB at 5 s, 2 GB for d-vectors."""
+TOGETHER = 16
+"""Mixtures that are heard at once."""
+D_VECTOR_STEPS = 150
+"""More only learn the talkers of training by heart: there is little to learn."""
 RATE = 2e-3
 WEIGHT_DECAY = 0.01
 SHORTEST = 0.15
@@ -49,61 +60,84 @@ TEMPERATURE = 0.1
 
 
 class Voices(NamedTuple):
-    """Log spectra of so many mixtures, (N, K, 97) each, float16."""
+    """What an encoder hears of so many mixtures, (N, K, features) each, float16."""
 
     enrolled: Tensor
     wanted: Tensor
     other: Tensor
 
     @classmethod
-    def of(cls, scenes: Scenes) -> Self:
-        """Those of the first mixtures, one ear of each."""
-        stft = ChunkSTFT()
+    def of(cls, scenes: Scenes, encoder: Encoder) -> Self:
+        """Those of mixtures from all over, one ear of each."""
+        count = min(len(scenes), MOST_MIXTURES)
+        chosen = [number * len(scenes) // count for number in range(count)]
 
-        def read(index: int) -> list[Tensor]:
-            batch = default_collate([scenes[index]])
-            return [log_spectra(stft(sound[:, 0]))[0].half() for sound in voices(batch, index % 2)]
+        @torch.no_grad()
+        def read(first: int) -> list[Tensor]:
+            part = chosen[first : first + TOGETHER]
+            batch = default_collate([scenes[index] for index in part])
+            ears = torch.tensor(part) % 2
+            return [encoder.heard(sound).half() for sound in voices(batch, ears)]
 
         with ThreadPoolExecutor(cores()) as pool:
-            parts = list(pool.map(read, range(min(len(scenes), MOST_MIXTURES))))
-        return cls(*map(torch.stack, zip(*parts, strict=True)))
+            parts = list(pool.map(read, range(0, count, TOGETHER)))
+        return cls(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def voices(batch: Item, ear: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Enrollment, wanted talker and all else, as an ear hears them: (B, 1, samples) each."""
-    wanted = batch["references"].sum(dim=1)[:, ear : ear + 1]
-    return batch["enrollment"], wanted, batch["mixture"][:, ear : ear + 1] - wanted
+def voices(batch: Item, ears: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Enrollment, wanted talker and all else, as one ear each (B,) hears it: (B, 1, samples)."""
+    every = torch.arange(len(ears))
+    wanted = batch["references"].sum(dim=1)[every, ears, None]
+    return batch["enrollment"], wanted, batch["mixture"][every, ears, None] - wanted
 
 
 def taught(
-    width: int, data: Data, settings: Settings, out: Path, tell: Progress | None = None
-) -> TalkerEncoder:
+    width: int | None, data: Data, settings: Settings, out: Path, tell: Progress | None = None
+) -> Encoder:
     """An encoder that tells the talkers of these mixtures apart, learnt once and kept in ``out``.
 
     Args:
-        width: of the encoder.
+        width: of the encoder; None, d-vectors, which begin as :func:`pretrained` and take
+            ``D_VECTOR_STEPS`` at most.
         data: of target speech.
         settings: ``talker_steps`` and ``seed`` count.
         out: folder of all stages, which share what is kept.
         tell: called with (steps done, in all).
     """
-    encoder = seeded(settings.seed, lambda: TalkerEncoder(width))
-    words = f"{data.words} {width} {settings.talker_steps} {settings.seed}"
+    steps = settings.talker_steps
+    if width is None:
+        encoder: Encoder = pretrained()
+        steps = min(steps, D_VECTOR_STEPS)
+    else:
+        encoder = seeded(settings.seed, lambda: TalkerEncoder(width))
+    words = f"{data.words} {width or 'd-vector'} {steps} {settings.seed}"
     path = out / FOLDER / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.safetensors"
     if not path.is_file():
-        _learn(encoder, Voices.of(data.train), settings, tell)
+        _learn(encoder, Voices.of(data.train, encoder), steps, settings.seed, tell)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, save(encoder.state_dict()))
     encoder.load_state_dict(load_file(path))
     return encoder
 
 
-def _learn(
-    encoder: TalkerEncoder, voices: Voices, settings: Settings, tell: Progress | None
-) -> None:
-    generator = torch.Generator().manual_seed(settings.seed)
+def pretrained() -> DVectorEncoder:
+    """The one that the built-in triple for target speech has.
+
+    Raises:
+        InputError: it is not there.
+    """
+    path = SHIPPED / "target-speech-kb" / weights_name("large")
+    picker = load_device(path).picker
+    if picker is None or picker.d_vector is None:
+        raise InputError(f"{path}: no d-vectors in it; install kbbench anew")
+    return picker.d_vector
+
+
+def _learn(encoder: Encoder, voices: Voices, steps: int, seed: int, tell: Progress | None) -> None:
+    generator = torch.Generator().manual_seed(seed)
     sharpness = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
-    steps, parameters = settings.talker_steps, [*encoder.parameters(), sharpness]
+    learnt = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    parameters = [*learnt, sharpness]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=max(2, steps))
     for step in range(steps):
@@ -118,14 +152,18 @@ def _learn(
 
 
 def _loss(
-    encoder: TalkerEncoder, parts: Sequence[Tensor], sharpness: Tensor, generator: torch.Generator
+    encoder: Encoder, parts: Sequence[Tensor], sharpness: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Each enrollment picks its talker out of all talkers of all mixtures."""
     enrolled, wanted, other = parts
-    throats = _factors(len(enrolled), generator)
-    own = _directions(encoder, _varied(enrolled, throats, generator))
-    throats = torch.cat([throats, _factors(len(other), generator)])
-    everyone = _directions(encoder, _varied(torch.cat([wanted, other]), throats, generator))
+    everyone = torch.cat([wanted, other])
+    enrolled, everyone = _excerpt(enrolled, generator), _excerpt(everyone, generator)
+    if isinstance(encoder, TalkerEncoder):
+        throats = _factors(len(enrolled), generator)
+        enrolled = _varied(enrolled, throats, generator)
+        throats = torch.cat([throats, _factors(len(other), generator)])
+        everyone = _varied(everyone, throats, generator)
+    own, everyone = _directions(encoder, enrolled), _directions(encoder, everyone)
     likeness = own @ everyone.T * sharpness.exp()
     return functional.cross_entropy(likeness, torch.arange(len(own)))
 
@@ -135,15 +173,20 @@ def _factors(count: int, generator: torch.Generator) -> Tensor:
     return (WARP * (2 * torch.rand(count, generator=generator) - 1)).exp()
 
 
-def _varied(spectra: Tensor, throats: Tensor, generator: torch.Generator) -> Tensor:
-    """Excerpts of log spectra (N, K, 97), each of a voice and through a microphone of its own."""
-    whole = spectra.shape[1]
+def _excerpt(heard: Tensor, generator: torch.Generator) -> Tensor:
+    """The same of all voices, (N, K, features) to fewer frames."""
+    whole = heard.shape[1]
     share = SHORTEST + (1 - SHORTEST) * torch.rand((), generator=generator)
     length = max(1, int(share * whole))
     start = int(torch.randint(whole - length + 1, (), generator=generator))
+    return heard[:, start : start + length]
+
+
+def _varied(spectra: Tensor, throats: Tensor, generator: torch.Generator) -> Tensor:
+    """Log spectra (N, K, 97), each of a voice and through a microphone of its own."""
     waves = torch.arange(1, len(TILTS) + 1)[:, None] * torch.linspace(0, math.pi, ChunkSTFT.bins)
     sizes = torch.randn(len(spectra), len(TILTS), generator=generator) * torch.tensor(TILTS)
-    return _warped(spectra[:, start : start + length], throats) + (sizes @ waves.cos())[:, None]
+    return _warped(spectra, throats) + (sizes @ waves.cos())[:, None]
 
 
 def _warped(spectra: Tensor, factors: Tensor) -> Tensor:
@@ -156,5 +199,5 @@ def _warped(spectra: Tensor, factors: Tensor) -> Tensor:
     return spectra.gather(2, index) * (1 - share) + spectra.gather(2, index + 1) * share
 
 
-def _directions(encoder: TalkerEncoder, spectra: Tensor) -> Tensor:
-    return functional.normalize(encoder.known(spectra), dim=-1)
+def _directions(encoder: Encoder, heard: Tensor) -> Tensor:
+    return functional.normalize(encoder.known(heard), dim=-1)

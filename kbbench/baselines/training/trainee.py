@@ -13,6 +13,7 @@ from kbbench.baselines.stages import BOOSTINGS, TAUGHT, stage_config
 from kbbench.baselines.training.clips import HEARD, Item
 from kbbench.baselines.training.loss import separation_loss, with_rest
 from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.training.talkers import pretrained
 from kbbench.baselines.triples import seeded
 from kbbench.channel import deliver
 from kbbench.models.contract import Task, Triple
@@ -40,10 +41,13 @@ class Trainee(nn.Module):
     def __init__(self, settings: Settings, task: Task, remote: RemoteGridNet | None) -> None:
         super().__init__()
         self.settings = settings
-        given = large(task, settings.compression) if remote is None else remote.config
+        shape = (settings.compression, settings.d_vector)
+        given = large(task, *shape) if remote is None else remote.config
         config = stage_config(settings.stage, task, given)
         kind = RemoteGridNet if settings.stage == "large" else GridNet
         self.network = seeded(settings.seed, lambda: kind(config))
+        if self.network.picker and config.d_vector:
+            self.network.picker.d_vector = pretrained()
         self.remote = remote if settings.stage in TAUGHT else None
         if self.remote is not None:
             self.remote.requires_grad_(settings.tune_large)

@@ -21,7 +21,7 @@ from kbbench.baselines.merging import Heard
 from kbbench.baselines.training import train
 from kbbench.baselines.training.clips import Data, Item
 from kbbench.baselines.training.loss import nearer
-from kbbench.baselines.training.talkers import FOLDER, taught
+from kbbench.baselines.training.talkers import FOLDER, pretrained, taught
 from kbbench.baselines.triples import seeded
 from kbbench.baselines.weights import load_device, read_card
 from kbbench.errors import InputError
@@ -178,3 +178,32 @@ def test_it_is_refused_where_there_is_nothing_to_tell_apart(tmp_path: Path) -> N
     first = train(settings(), VOICES, tmp_path / "first").weights
     with pytest.raises(InputError, match="--start tells talkers apart already"):
         train(settings(talker_steps=1), VOICES, tmp_path / "next", start=first)
+
+
+def test_d_vectors_are_learnt_from_but_for_their_recurrent_layers(tmp_path: Path) -> None:
+    first = train(settings("large", steps=1), VOICES, tmp_path / "first").weights
+    knowing = settings("large", d_vector=True, talker_steps=2, steps=1, learning_rate=1e-9)
+    network = load_device(train(knowing, VOICES, tmp_path / "next", start=first).weights)
+    assert network.picker is not None and network.picker.d_vector is not None
+    found, given = network.picker.d_vector.state_dict(), pretrained().state_dict()
+    stayed = {name for name, value in found.items() if torch.equal(value, given[name])}
+    assert stayed == {name for name in found if name.startswith("lstm.")}
+    lent = load_device(first).state_dict()
+    for name, value in lent.items():
+        torch.testing.assert_close(network.state_dict()[name], value, atol=1e-6, rtol=0)
+    with pytest.raises(InputError, match="knows voices by d-vectors; give --d-vector"):
+        train(
+            settings("large"), VOICES, tmp_path / "less", start=tmp_path / "next/large.safetensors"
+        )
+    again = settings("large", d_vector=True, steps=1, learning_rate=1e-9)
+    other = train(again, VOICES, tmp_path / "again", start=tmp_path / "next/large.safetensors")
+    kept = load_device(other.weights).state_dict()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(kept[name], value, atol=1e-6, rtol=0)
+
+
+def test_d_vectors_are_for_the_large_network_of_target_speech(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="d_vector: for stage large alone, not 'small'"):
+        settings(d_vector=True)
+    with pytest.raises(InputError, match="--d-vector: separation has no enrollments"):
+        train(settings("large", d_vector=True), DATA, tmp_path)
