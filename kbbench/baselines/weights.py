@@ -98,6 +98,16 @@ class Card(BaseModel):
         before = self.start.all_data if self.start else ()
         return tuple(dict.fromkeys((*before, self.data)))
 
+    def taught(self, d_vector: bool = False) -> bool:
+        """What encodes voices, or d-vectors, was taught to, in this run or one that it began with.
+
+        It stays as it is since then.
+        """
+        settings = self.settings
+        if settings.get("talker_steps") and (not d_vector or settings.get("d_vector")):
+            return True
+        return self.start is not None and self.start.taught(d_vector)
+
     @property
     def training(self) -> Trained:
         """All that these weights were trained, those that the run began with included."""

@@ -179,6 +179,7 @@ def _begin(
     begun: dict[str, Origin] = {}
     if start is not None:
         begun = begin_with(start, trainee, data.task, best_weights(settings, out))
+        _keep_taught(trainee.network, begun["network"].card)
     if settings.talker_steps:
         _know_talkers(trainee.network, begun, data, settings, out, show)
     sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
@@ -194,6 +195,15 @@ def _begin(
     run.folder.mkdir(parents=True, exist_ok=True)
     run.progress = read_checkpoint(run.folder, identity, trainee, optimizer)
     return run
+
+
+def _keep_taught(network: GridNet, begun_with: Card) -> None:
+    """What encodes voices and was taught to stays as it is."""
+    if network.picker is not None:
+        if begun_with.taught():
+            network.picker.encoder.requires_grad_(False)
+        if network.picker.d_vector and begun_with.taught(d_vector=True):
+            network.picker.d_vector.requires_grad_(False)
 
 
 def _know_talkers(

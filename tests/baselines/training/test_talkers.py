@@ -152,6 +152,16 @@ def test_it_is_learnt_once_a_folder_and_stays_as_it_is(tmp_path: Path) -> None:
     assert len(list((tmp_path / FOLDER).iterdir())) == 3 and kept.is_file()
 
 
+def test_where_a_run_carries_on_it_stays_as_it_is(tmp_path: Path) -> None:
+    first = train(settings(talker_steps=3), VOICES, tmp_path / "first").weights
+    second = train(settings(), VOICES, tmp_path / "second", start=first).weights
+    third = train(settings(), VOICES, tmp_path / "third", start=second).weights
+    before, after = load_device(first).state_dict(), load_device(third).state_dict()
+    changed = {name for name in before if not torch.equal(after[name], before[name])}
+    assert not any(name.startswith("picker.encoder.") for name in changed)
+    assert {"picker.sharpness", "encoder.conv.weight"} <= changed
+
+
 def test_without_it_the_encoder_learns_with_the_rest(tmp_path: Path) -> None:
     network, untaught = load_device(train(settings(), VOICES, tmp_path).weights), fresh()
     assert network.picker is not None and untaught.picker is not None
