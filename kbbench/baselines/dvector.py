@@ -10,11 +10,13 @@ place of 10.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torchaudio
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kbbench.baselines.config import EARS
@@ -23,6 +25,7 @@ from kbbench.baselines.level import Level, running_mean
 from kbbench.models.stft import ChunkSTFT
 from kbbench.units import CHUNK, LOOKAHEAD, SAMPLE_RATE
 
+WEIGHTS = Path(__file__).parent / "pretrained" / "d-vector.safetensors"
 WINDOW = 400
 """Samples, 25 ms."""
 BINS = WINDOW // 2 + 1
@@ -142,3 +145,14 @@ class DVectorEncoder(nn.Module):
         sums = (share * y).cumsum(dim=1) + past.sums[:, None]
         vectors: Tensor = self.vector(sums / (weight + TINY))
         return vectors, past._replace(weight=weight[:, -1], sums=sums[:, -1])
+
+
+def pretrained() -> DVectorEncoder:
+    """The one that comes with kbbench, in half precision.
+
+    What was learnt to be taken from Resemblyzer's layers was learnt from 2,048 mixtures of
+    LibriSpeech's train-clean-100 and the mini corpus's training talkers (docs/training.md).
+    """
+    encoder = DVectorEncoder()
+    encoder.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
+    return encoder

@@ -21,15 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import default_collate
 
-from kbbench.baselines.dvector import DVectorEncoder
-from kbbench.baselines.shipped.names import FOLDER as SHIPPED
-from kbbench.baselines.stages import weights_name
+from kbbench.baselines.dvector import DVectorEncoder, pretrained
 from kbbench.baselines.talker import TalkerEncoder
 from kbbench.baselines.training.clips import Data, Item, Scenes
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.triples import seeded
-from kbbench.baselines.weights import load_device
-from kbbench.errors import InputError
 from kbbench.files import write_bytes
 from kbbench.models.stft import ChunkSTFT
 from kbbench.pool import Progress, cores
@@ -118,19 +114,6 @@ def taught(
         write_bytes(path, save(encoder.state_dict()))
     encoder.load_state_dict(load_file(path))
     return encoder
-
-
-def pretrained() -> DVectorEncoder:
-    """The one that the built-in triple for target speech has.
-
-    Raises:
-        InputError: it is not there.
-    """
-    path = SHIPPED / "target-speech-kb" / weights_name("large")
-    picker = load_device(path).picker
-    if picker is None or picker.d_vector is None:
-        raise InputError(f"{path}: no d-vectors in it; install kbbench anew")
-    return picker.d_vector
 
 
 def _learn(encoder: Encoder, voices: Voices, steps: int, seed: int, tell: Progress | None) -> None:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from kbbench.baselines.config import large, spoken
+from kbbench.baselines.dvector import pretrained
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS, TAUGHT, stage_config
 from kbbench.baselines.training.clips import HEARD, Item
 from kbbench.baselines.training.loss import separation_loss, with_rest
 from kbbench.baselines.training.settings import Settings
-from kbbench.baselines.training.talkers import pretrained
 from kbbench.baselines.triples import seeded
 from kbbench.channel import deliver
 from kbbench.models.contract import Task, Triple

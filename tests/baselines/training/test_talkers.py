@@ -16,12 +16,13 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from kbbench.baselines.config import small
+from kbbench.baselines.dvector import pretrained
 from kbbench.baselines.gridnet import GridNet, Separated, State
 from kbbench.baselines.merging import Heard
 from kbbench.baselines.training import train
 from kbbench.baselines.training.clips import Data, Item
 from kbbench.baselines.training.loss import nearer
-from kbbench.baselines.training.talkers import FOLDER, pretrained, taught
+from kbbench.baselines.training.talkers import FOLDER, taught
 from kbbench.baselines.triples import seeded
 from kbbench.baselines.weights import load_device, read_card
 from kbbench.errors import InputError
