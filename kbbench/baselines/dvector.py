@@ -150,8 +150,8 @@ class DVectorEncoder(nn.Module):
 def pretrained() -> DVectorEncoder:
     """The one that comes with kbbench, in half precision.
 
-    What was learnt to be taken from Resemblyzer's layers was learnt from 2,048 mixtures of
-    LibriSpeech's train-clean-100 and the mini corpus's training talkers (docs/training.md).
+    What is taken from Resemblyzer's layers was learnt from 2,048 mixtures of talkers of
+    LibriSpeech's train-clean-100 and of the mini corpus's training split (docs/training.md).
     """
     encoder = DVectorEncoder()
     encoder.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
