@@ -101,8 +101,10 @@ class Card(BaseModel):
     def taught(self, d_vector: bool = False) -> bool:
         """What encodes voices, or d-vectors, was taught to, in this run or one that it began with.
 
-        It stays as it is since then.
+        It stays as it is since then, as long as networks have it.
         """
+        if not (self.config.d_vector if d_vector else self.config.enrolled):
+            return False
         settings = self.settings
         if settings.get("talker_steps") and (not d_vector or settings.get("d_vector")):
             return True

@@ -163,6 +163,20 @@ def test_where_a_run_carries_on_it_stays_as_it_is(tmp_path: Path) -> None:
     assert {"picker.sharpness", "encoder.conv.weight"} <= changed
 
 
+def test_what_was_lost_on_the_way_is_not_taken_for_taught(tmp_path: Path) -> None:
+    first = train(settings(talker_steps=3), VOICES, tmp_path / "first").weights
+    without = train(settings(), DATA, tmp_path / "without", start=first).weights
+    again = train(settings(), VOICES, tmp_path / "again", start=without).weights
+    assert [read_card(path).taught() for path in (first, without, again)] == [True, False, False]
+    found, untaught = load_device(again), fresh()
+    assert found.picker is not None and untaught.picker is not None
+    before = untaught.picker.encoder.state_dict()
+    assert any(
+        not torch.equal(value, before[name])
+        for name, value in found.picker.encoder.state_dict().items()
+    )
+
+
 def test_without_it_the_encoder_learns_with_the_rest(tmp_path: Path) -> None:
     network, untaught = load_device(train(settings(), VOICES, tmp_path).weights), fresh()
     assert network.picker is not None and untaught.picker is not None
