@@ -139,7 +139,6 @@ def settings(given: argparse.Namespace, link: Link, steps: int, first: bool) -> 
     return Settings.of(
         stage=link.stage,
         talker_steps=given.talker_steps if ignorant else 0,
-        d_vector=(link.task, link.stage) == ("target-speech", "large"),
         steps=steps,
         batch_size=given.batch_size,
         clip_s=given.clip,

@@ -112,7 +112,7 @@ def baseline(task: Task) -> GridNetConfig:
 
 
 def large(task: Task, compression: int = 4, d_vector: bool = False) -> GridNetConfig:
-    """The remote: about 480,000 parameters, and 1.5 M with d-vectors."""
+    """The remote: about 480,000 parameters, and 1.5 M more with d-vectors."""
     sizes = {"features": 64, "hidden": 64, "attention": True, "key": 6}
     return _config(task, **sizes, compression=compression, d_vector=d_vector)
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from kbbench.baselines.config import EARS
 from kbbench.baselines.layers import Recurrent
 from kbbench.baselines.level import Level, running_mean
+from kbbench.baselines.spectra import at_level
 from kbbench.models.stft import ChunkSTFT
 from kbbench.units import CHUNK, LOOKAHEAD, SAMPLE_RATE
 
@@ -111,8 +112,7 @@ class DVectorEncoder(nn.Module):
 
     def follow(self, spectra: Tensor, level: Tensor, past: Remembered) -> tuple[Tensor, Remembered]:
         """Candidates' spectra (B, T, F, 2, E, 2) at their level (B, T): (2 B, T, 256), state."""
-        bins = spectra.float() * level[:, :, None, None, None, None]
-        bins = bins.permute(0, 3, 4, 1, 2, 5).flatten(0, 1)
+        bins = at_level(spectra.float(), level).flatten(0, 1)
         chunks, tails = self.stft.overlap_pairs(bins, bins.new_zeros(*bins.shape[:3], LOOKAHEAD))
         carried = torch.cat([past.carry[:, :, None], tails[:, :, :-1]], dim=2)
         sound = chunks + nn.functional.pad(carried, (0, CHUNK - LOOKAHEAD))

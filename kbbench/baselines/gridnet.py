@@ -21,7 +21,7 @@ from kbbench.baselines.layers import CausalConv, FullBand, Recurrent, SubBand
 from kbbench.baselines.level import Level, running_level
 from kbbench.baselines.merging import AttendedHints, Context, Heard, LayerFilm
 from kbbench.baselines.picking import Candidates, Picker
-from kbbench.baselines.spectra import CUES, interaural, masked
+from kbbench.baselines.spectra import CUES, at_level, interaural, masked
 from kbbench.models.stft import ChunkSTFT
 from kbbench.units import LOOKAHEAD
 
@@ -142,7 +142,7 @@ class GridNet(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """As :meth:`forward`, and all that was separated, (B, N, C, T): what training looks at."""
         made = self._hear(mixture, enrollment, hints, seen_mask, age)
-        talkers = _bins(made.separated.spectra, made.separated.level)
+        talkers = at_level(made.separated.spectra, made.separated.level)
         length = mixture.shape[-1]
         return self._sound(made.estimates, length), self._sound(talkers, length)
 
@@ -183,7 +183,7 @@ class GridNet(nn.Module):
             told = torch.cat([told, picked.share[..., None]], dim=-1)
             state = state._replace(candidates=candidates)
         sent: dict[Speaks, Tensor] = {"features": told, "estimate": wanted.flatten(3)}
-        return Made(_bins(wanted, level), separated, sent), state
+        return Made(at_level(wanted, level), separated, sent), state
 
     def separate(
         self, frames: Tensor, state: State, heard: Heard | None
@@ -279,11 +279,6 @@ class RemoteGridNet(GridNet):
         made, state = self.run(self.stft.analyse_pairs(frame)[:, :, None], state, None)
         chunk, carry = self.stft.overlap_pairs(made.estimates[:, :, :, 0], state.carry)
         return chunk, made.told[self.speaks][:, 0], state._replace(carry=carry)
-
-
-def _bins(spectra: Tensor, level: Tensor) -> Tensor:
-    """Spectra (B, T, F, S, C, 2) at their level (B, T), as (B, S, C, T, F, 2)."""
-    return (spectra * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
 
 
 def _begin(layer: Any, batch: int) -> Any:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from kbbench.baselines.config import CANDIDATES, GridNetConfig
 from kbbench.baselines.dvector import DVectorEncoder, Remembered
 from kbbench.baselines.merging import OLDEST, Heard
-from kbbench.baselines.talker import SIZE, TINY, Listened, TalkerEncoder
+from kbbench.baselines.talker import SIZE, Listened, TalkerEncoder, powers
 from kbbench.models.stft import ChunkSTFT
 
 RECENT = 50
@@ -110,8 +110,8 @@ class Picker(nn.Module):
         They do not learn from which one is picked: unsure, they would learn to be alike.
         """
         spectra = spectra.detach()
-        odds, voices, known = self._hear(spectra, level, talker, past)
-        power = spectra.square().sum(dim=-1).mean(dim=-1) + TINY
+        power = powers(spectra)
+        odds, voices, known = self._hear(spectra, power, level, talker, past)
         first, second = power.unbind(dim=-1)
         share = (first - second) / (first + second)
         loud = power.sum(dim=-1).sqrt()
@@ -128,10 +128,10 @@ class Picker(nn.Module):
         return wanted, Candidates(voices, known, shares[:, -OLDEST:], agreed[:, 1 - RECENT :])
 
     def _hear(
-        self, spectra: Tensor, level: Tensor, talker: Tensor, past: Candidates
+        self, spectra: Tensor, power: Tensor, level: Tensor, talker: Tensor, past: Candidates
     ) -> tuple[Tensor, Listened, Remembered | None]:
         """Log odds at each frame, (B, T), that the first voice is the wanted one; voices so far."""
-        vectors, voices = self.encoder.follow(spectra, level, past.voices)
+        vectors, voices = self.encoder.follow(power, level, past.voices)
         evidence, known = self.sharpness.exp() * _nearer(vectors, talker[:, :SIZE]), past.known
         if self.d_vector and self.d_vector_sharpness is not None and past.known:
             vectors, known = self.d_vector.follow(spectra, level, past.known)

@@ -33,6 +33,11 @@ def interaural(spectra: Tensor) -> Tensor:
     return torch.cat([level, (cosine / size)[..., None], (sine / size)[..., None]], dim=-1)
 
 
+def at_level(spectra: Tensor, level: Tensor) -> Tensor:
+    """Spectra (B, T, F, S, E, 2) at their level (B, T), as (B, S, E, T, F, 2)."""
+    return (spectra * level[:, :, None, None, None, None]).permute(0, 3, 4, 1, 2, 5)
+
+
 def masked(masks: Tensor, spectra: Tensor) -> Tensor:
     """Spectra times complex ratio masks (B, T, F, S, E, 2), to estimates of the masks' shape.
 

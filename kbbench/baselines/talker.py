@@ -76,12 +76,11 @@ class TalkerEncoder(nn.Module):
             sums=zeros(voices, 2 * self.width),
         )
 
-    def follow(self, spectra: Tensor, level: Tensor, past: Listened) -> tuple[Tensor, Listened]:
-        """Candidates' spectra (B, T, F, 2, E, 2) at their level (B, T): (2 B, T, 64), the state.
+    def follow(self, power: Tensor, level: Tensor, past: Listened) -> tuple[Tensor, Listened]:
+        """Candidates' :func:`powers` at their level (B, T): (2 B, T, 64), the state.
 
-        Voices of a mixture come side by side; both ears' power counts.
+        Voices of a mixture come side by side.
         """
-        power = spectra.square().sum(dim=-1).mean(dim=-1) + TINY
         sizes = power.sqrt() * level[:, :, None, None]
         return self.listen(log_spectra(sizes).permute(0, 3, 1, 2).flatten(0, 1), past)
 
@@ -107,6 +106,11 @@ class TalkerEncoder(nn.Module):
             weight[:, :, -1],
             sums[:, :, -1],
         )
+
+
+def powers(spectra: Tensor) -> Tensor:
+    """Of candidates' spectra (B, T, F, 2, E, 2) in each bin, mean of the ears: (B, T, F, 2)."""
+    return spectra.square().sum(dim=-1).mean(dim=-1) + TINY
 
 
 def log_spectra(spectra: Tensor) -> Tensor:

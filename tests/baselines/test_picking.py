@@ -9,6 +9,7 @@ from torch import Tensor
 from kbbench.baselines.config import GridNetConfig
 from kbbench.baselines.merging import Heard
 from kbbench.baselines.picking import Picked, Picker
+from kbbench.baselines.talker import powers
 from kbbench.baselines.triples import seeded
 from tests.baselines.networks import make_voices_differ, remote
 
@@ -51,7 +52,9 @@ def told(second: bool, delay: int) -> Heard:
 def test_whose_voice_is_the_enrollment_s_is_picked(wanted: int, d_vector: bool) -> None:
     model, spectra = picker(d_vector=d_vector), candidates()
     level, begun = torch.ones(1, FRAMES), model.start(1)
-    vectors, _ = model.encoder.follow(spectra, level, begun.voices)
+    power = powers(spectra)
+    torch.testing.assert_close(power[0, 3, 4], spectra[0, 3, 4].square().sum(-1).mean(-1))
+    vectors, _ = model.encoder.follow(power, level, begun.voices)
     if model.d_vector and begun.known:
         more, _ = model.d_vector.follow(spectra, level, begun.known)
         model.sharpness.fill_(-9)  # the other one says nothing
