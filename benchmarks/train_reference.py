@@ -52,7 +52,7 @@ PLAN = (
     Link("separation", "large", 0, FIRST),
     Link("separation", "small", 0, FIRST),
     Link("separation", "baseline", 0, 1),
-    Link("separation", "boosted", FIRST, 1, "separation/small"),
+    Link("separation", "boosted", FIRST, 1),
     *(
         link
         for task in ("target-speech", "enhancement")
@@ -60,7 +60,7 @@ PLAN = (
             Link(task, "large", FIRST, SECOND, "separation/large"),
             Link(task, "small", FIRST, SECOND, "separation/small"),
             Link(task, "baseline", FIRST, 1),
-            Link(task, "boosted", SECOND, 1, f"{task}/small"),
+            Link(task, "boosted", SECOND, 1),
         )
     ),
 )

@@ -29,13 +29,16 @@ class Memory(NamedTuple):
 class Heads(nn.Module):
     """Bins' features to one vector a frame and head: linear, PReLU and norm, or linear alone."""
 
-    def __init__(self, features: int, heads: int, size: int, bins: int, plain: bool) -> None:
+    def __init__(
+        self, features: int, heads: int, size: int, bins: int, plain: bool, affine: bool = True
+    ) -> None:
         super().__init__()
         self.heads, self.size, self.bins = heads, size, bins
         self.linear = nn.Linear(features, heads * size, bias=not plain)
         self.prelu = None if plain else nn.PReLU()
         self.norm = None if plain else nn.LayerNorm(bins * size, elementwise_affine=False)
-        if not plain:
+        self.affine = affine and not plain
+        if self.affine:
             self.scale = nn.Parameter(torch.ones(heads, bins * size))
             self.shift = nn.Parameter(torch.zeros(heads, bins * size))
 
@@ -43,7 +46,9 @@ class Heads(nn.Module):
         """(B, T, F, D) to (B, H, T, F E)."""
         y: Tensor = self.linear(x).unflatten(-1, (self.heads, self.size)).transpose(2, 3).flatten(3)
         if self.prelu is not None and self.norm is not None:
-            y = self.norm(self.prelu(y)) * self.scale + self.shift
+            y = self.norm(self.prelu(y))
+        if self.affine:
+            y = y * self.scale + self.shift
         return y.transpose(1, 2)
 
 
@@ -56,16 +61,19 @@ class Attention(nn.Module):
         key: features a bin of queries and keys.
         bins: frequencies.
         plain: values and output are linear alone, which a small device affords.
+        affine: norms scale and shift each number by parameters of its own.
     """
 
-    def __init__(self, features: int, heads: int, key: int, bins: int, plain: bool) -> None:
+    def __init__(
+        self, features: int, heads: int, key: int, bins: int, plain: bool, affine: bool = True
+    ) -> None:
         super().__init__()
         value = features // heads
         self.bins = bins
-        self.query = Heads(features, heads, key, bins, plain=False)
-        self.key = Heads(features, heads, key, bins, plain=False)
-        self.value = Heads(features, heads, value, bins, plain)
-        self.out = Heads(features, 1, features, bins, plain)
+        self.query = Heads(features, heads, key, bins, plain=False, affine=affine)
+        self.key = Heads(features, heads, key, bins, plain=False, affine=affine)
+        self.value = Heads(features, heads, value, bins, plain, affine)
+        self.out = Heads(features, 1, features, bins, plain, affine)
 
     def start(self, batch: int) -> Memory:
         """Nothing to look at yet."""

@@ -27,7 +27,12 @@ Source: Srinivas et al., "Knowledge boosting during low-latency inference", Inte
 COMPRESSIONS = (1, 2, 4)
 """Factors by which hints are narrower than the remote's features; same source."""
 
-UNBOOSTED: dict[str, object] = {"boosting": "none", "hint_features": 0}
+UNBOOSTED: dict[str, object] = {
+    "boosting": "none",
+    "hint_features": 0,
+    "lean": False,
+    "merges": None,
+}
 """What differs in the shape of a device without hints."""
 
 TASK_SHAPE = ("sources", "enrolled", "voice", "d_vector")
@@ -52,6 +57,9 @@ class GridNetConfig(BaseModel):
             with an enrollment alone.
         boosting: how hints enter.
         hint_features: of each bin of a hint; 0 without boosting.
+        lean: hints enter by few parameters: norms in attention have none, and a hint's age is told
+            by three numbers in place of one vector for each age.
+        merges: attention to hints follows the first so many blocks; None: all but the last.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +77,8 @@ class GridNetConfig(BaseModel):
     d_vector: bool = False
     boosting: Boosting = "none"
     hint_features: int = Field(default=0, ge=0)
+    lean: bool = False
+    merges: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -82,6 +92,13 @@ class GridNetConfig(BaseModel):
             raise ValueError(f"{self.sources} sources: an enrollment is of one wanted talker")
         if self.d_vector and not self.enrolled:
             raise ValueError("d_vector without an enrollment: there is no voice to know")
+        if (self.lean or self.merges) and self.boosting == "none":
+            raise ValueError("lean or merges without boosting: no hints enter")
+        if self.merges and (self.boosting != "attention" or self.merges >= self.blocks):
+            raise ValueError(
+                f"merges {self.merges} with boosting {self.boosting!r} and {self.blocks} blocks: "
+                "expected attention, and fewer than blocks"
+            )
         if (self.boosting == "none") != (self.hint_features == 0):
             raise ValueError(
                 f"boosting {self.boosting!r} with {self.hint_features} hint features: "
@@ -118,9 +135,16 @@ def large(task: Task, compression: int = 4, d_vector: bool = False) -> GridNetCo
 
 
 def boosted(task: Task, boosting: Boosting, remote: GridNetConfig) -> GridNetConfig:
-    """The small one with what takes a remote's hints."""
+    """The small one with what takes a remote's hints, or a larger one where that is lean.
+
+    With attention it has no more parameters and no more MACs than the baseline, so that beside it
+    nothing but hints can help.
+    """
+    sizes = {"features": 16, "hidden": 16}
+    if boosting == "attention":
+        sizes = {"features": 20, "hidden": 18, "lean": True, "merges": 1}
     size = remote.hint_size(spoken(boosting))
-    return _config(task, features=16, hidden=16, boosting=boosting, hint_features=size)
+    return _config(task, **sizes, boosting=boosting, hint_features=size)
 
 
 def spoken(boosting: Boosting) -> Speaks:

@@ -300,7 +300,7 @@ def _share_equally(decoder: CausalConv, sources: int) -> None:
 def _merges(config: GridNetConfig) -> list[nn.Module]:
     """Attention between blocks; modulation after each."""
     if config.boosting == "attention":
-        return [AttendedHints(config, BINS) for _ in range(config.blocks - 1)]
+        return [AttendedHints(config, BINS) for _ in range(config.merges or config.blocks - 1)]
     if config.boosting == "film":
         return [LayerFilm(config) for _ in range(config.blocks)]
     return []

@@ -33,14 +33,17 @@ def stage_config(stage: Stage, task: Task, remote: GridNetConfig | None = None) 
 
 
 def grown_from(stage: Stage) -> tuple[Stage, ...]:
-    """Other stages of the small shape, as which a stage may begin.
+    """Other stages without hints, as which a stage may begin.
 
     A second small one that begins as the first makes a snapshot ensemble (Huang et al., "Snapshot
-    ensembles: train 1, get M for free", ICLR 2017).
+    ensembles: train 1, get M for free", ICLR 2017). The boosted one is larger than the small one,
+    and begins as the baseline, with the recurrent units of it that there is room for.
 
-    >>> grown_from("film"), grown_from("distilled"), grown_from("large")
-    (('small', 'small2', 'distilled'), ('small', 'small2'), ())
+    >>> grown_from("boosted"), grown_from("film"), grown_from("distilled"), grown_from("large")
+    (('baseline',), ('small', 'small2', 'distilled'), ('small', 'small2'), ())
     """
+    if stage == "boosted":
+        return ("baseline",)
     if stage in BOOSTINGS:
         return (*ENSEMBLE, "distilled")
     return {"distilled": ENSEMBLE, "small2": ENSEMBLE[:1]}.get(stage, ())

@@ -43,6 +43,11 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
 )
 @click.option("--mirror", is_flag=True, default=None, help="Swap the ears of every other clip.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[0.001]")
+@click.option(
+    "--optimizer",
+    type=click.Choice(("adamw", "muon")),
+    help="AdamW, or Muon for the matrices of layers and AdamW for the rest [adamw].",
+)
 @click.option("--warm-up", "warm_up_steps", type=click.IntRange(0), help="Steps [500].")
 @click.option(
     "--delays", "delays_chunks", type=options.Delays(), help="Of hints, drawn a clip [0-6]."

@@ -28,17 +28,20 @@ def remote(
     return network
 
 
-def device(boosting: Boosting = "none", enrolled: bool = False) -> GridNet:
+def device(
+    boosting: Boosting = "none", enrolled: bool = False, lean: bool = False, hidden: int = 4
+) -> GridNet:
     """A small network, boosted or not; masks and ages matter, as they do after training."""
     size = 0 if boosting == "none" else _remote_config(enrolled).hint_size(spoken(boosting))
     config = GridNetConfig(
         sources=1 if enrolled else 2,
         features=4,
-        hidden=4,
+        hidden=hidden,
         blocks=2,
         enrolled=enrolled,
         boosting=boosting,
         hint_features=size,
+        lean=lean,
     )
     network = seeded(2, lambda: GridNet(config)).eval()
     make_masks_differ(network)

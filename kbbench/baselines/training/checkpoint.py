@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from kbbench.baselines.training.optimizer import Optimizer
 from kbbench.baselines.training.settings import Settings
 from kbbench.errors import InputError, one_line
 from kbbench.files import write_bytes
@@ -68,7 +69,7 @@ def write_checkpoint(
     identity: Identity,
     progress: Progress,
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
 ) -> None:
     """Write the state of a run."""
     buffer = io.BytesIO()
@@ -88,7 +89,7 @@ def read_checkpoint(
     folder: Path,
     identity: Identity,
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
 ) -> Progress:
     """Put a run's state into model and optimizer; a fresh start where there is no checkpoint.
 

@@ -22,6 +22,7 @@ from kbbench.baselines.training.checkpoint import (
 )
 from kbbench.baselines.training.clips import Clips, Data, Item, batches
 from kbbench.baselines.training.hints import heard_scenes
+from kbbench.baselines.training.optimizer import optimizer_of
 from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin, begin_with
@@ -187,9 +188,7 @@ def _begin(
         from kbbench.baselines.training.fused import fuse
 
         fuse(trainee)
-    optimizer = torch.optim.AdamW(
-        trainee.to(device).trained(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimizer = optimizer_of(settings, trainee.to(device))
     identity = Identity(settings, data.words, sha256)
     run = Run(identity, data, out, trainee, optimizer, device, {**origins, **begun})
     run.folder.mkdir(parents=True, exist_ok=True)

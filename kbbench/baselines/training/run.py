@@ -11,6 +11,7 @@ from kbbench.baselines.stages import weights_name
 from kbbench.baselines.training.board import Board
 from kbbench.baselines.training.checkpoint import Identity, Progress
 from kbbench.baselines.training.clips import Data
+from kbbench.baselines.training.optimizer import Optimizer
 from kbbench.baselines.training.settings import Settings
 from kbbench.baselines.training.start import Origin
 from kbbench.baselines.training.team import Team
@@ -64,7 +65,7 @@ class Run:
     data: Data
     out: Path
     trainee: Trainee
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     device: torch.device
     origins: dict[str, Origin]
     progress: Progress = field(default_factory=Progress)

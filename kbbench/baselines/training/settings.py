@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -34,7 +34,8 @@ class Settings(BaseModel):
         learning_rate: at the top, after the warm-up.
         warm_up_steps: linear from zero; then half a cosine down to ``final_rate``.
         final_rate: of the last step, relative to ``learning_rate``.
-        weight_decay: of AdamW.
+        optimizer: AdamW, or Muon for the matrices of layers and AdamW for the rest.
+        weight_decay: of either.
         clip_norm: gradients are scaled down to this norm.
         snr_weight: of SNR beside SI-SDR in the loss, so that the level is learnt too.
         delays_chunks: each clip's hints are late by one of these, drawn at random.
@@ -67,6 +68,7 @@ class Settings(BaseModel):
     learning_rate: float = Field(default=1e-3, gt=0)
     warm_up_steps: int = Field(default=500, ge=0)
     final_rate: float = Field(default=0.01, ge=0, le=1)
+    optimizer: Literal["adamw", "muon"] = "adamw"
     weight_decay: float = Field(default=0.01, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
     snr_weight: float = Field(default=0.1, ge=0)

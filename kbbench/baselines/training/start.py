@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
 from kbbench.baselines.stages import grown_from
+from kbbench.baselines.training.pruning import narrowed
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
 from kbbench.errors import InputError
@@ -33,8 +34,8 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
 
     Args:
         path: the network's weights; those of a large network that was tuned with it lie beside.
-        trainee: of the same stage and shape, or one that may begin as a small one. Weights
-            of the same stage for another task lend what both networks have.
+        trainee: of the same stage and shape, or one that may begin as a device without hints.
+            Weights of the same stage for another task lend what both networks have.
         task: of the data.
         written: weights that the run writes; they must be others.
 
@@ -81,10 +82,18 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
 
 
 def _grow(network: GridNet, path: Path, card: Card) -> None:
-    """Take over a device without hints; hints change nothing yet, new inputs count nothing."""
-    _same_shape(path, card.config, network.config.model_copy(update=UNBOOSTED))
+    """Take over a device without hints, or as many of its recurrent units as there is room for.
+
+    Hints change nothing yet, new inputs count nothing.
+    """
+    hidden = network.config.hidden
+    _same_shape(path, card.config, network.config.model_copy(update=UNBOOSTED), but=("hidden",))
+    if card.config.hidden < hidden:
+        raise InputError(
+            f"--start {path}: of {card.config.hidden} units, expected {hidden} or more"
+        )
     own = network.state_dict()  # the parameters themselves, by name
-    for name, taken in load_device(path).state_dict().items():
+    for name, taken in narrowed(load_device(path), hidden).items():
         own[name].zero_()
         own[name][tuple(slice(size) for size in taken.shape)] = taken
     for merge in network.merges:

@@ -50,7 +50,7 @@ def weights(path: Path) -> dict[str, Tensor]:
 def fake_large(out: Path, enrolled: bool = False) -> None:
     """A tiny large network, as if it had been trained in this folder."""
     out.mkdir(exist_ok=True)
-    _save(out / "large.safetensors", remote(enrolled=enrolled), "large")
+    put(out / "large.safetensors", remote(enrolled=enrolled), "large")
 
 
 def begun(stage: Stage, folder: Path) -> Path:
@@ -59,11 +59,12 @@ def begun(stage: Stage, folder: Path) -> Path:
     network = seeded(0, lambda: GridNet(config))
     make_masks_differ(network)
     path = folder / f"begun-{stage}.safetensors"
-    _save(path, network, stage)
+    put(path, network, stage)
     return path
 
 
-def _save(path: Path, network: GridNet, stage: Stage) -> None:
+def put(path: Path, network: GridNet, stage: Stage) -> None:
+    """Weights as if they had been trained."""
     card = Card(
         kbbench="0",
         task="target_speech" if network.config.enrolled else "separation",

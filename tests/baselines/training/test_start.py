@@ -12,9 +12,12 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from kbbench.baselines.config import baseline
+from kbbench.baselines.gridnet import GridNet
 from kbbench.baselines.stages import Stage
 from kbbench.baselines.training import train
 from kbbench.baselines.training.clips import Data, Item
+from kbbench.baselines.training.pruning import narrowed
 from kbbench.baselines.weights import Card, Trained, load_device, read_card
 from kbbench.channel import deliver, fixed
 from kbbench.cli import main
@@ -24,7 +27,7 @@ from kbbench.models.sources import file_sha256
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
 from tests.baselines.networks import device
-from tests.baselines.training.noises import DATA, LENGTH, fake_large, settings, weights
+from tests.baselines.training.noises import DATA, LENGTH, fake_large, put, settings, weights
 
 STILL: dict[str, Any] = {"steps": 1, "learning_rate": 1e-12, "weight_decay": 0}
 """A run whose weights hardly leave those that it began with."""
@@ -55,10 +58,13 @@ def test_it_begins_with_those_weights_and_its_card_says_so(first: Path, tmp_path
     assert read_card(tmp_path / "c/small.safetensors").start is None
 
 
-@pytest.mark.parametrize("stage", ["boosted", "film", "output"])
-def test_a_device_with_hints_grows_out_of_a_small_one(
-    stage: Stage, first: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("stage", "begin"), [("boosted", "baseline"), ("film", "small"), ("output", "small")]
+)
+def test_a_device_with_hints_grows_out_of_one_without(
+    stage: Stage, begin: Stage, tmp_path: Path
 ) -> None:
+    first = train(settings(begin), DATA, tmp_path / "first").weights
     fake_large(tmp_path)
     outcome = train(settings(stage, **STILL), DATA, tmp_path, start=first)
     size = read_card(outcome.weights).config.hint_features
@@ -67,7 +73,11 @@ def test_a_device_with_hints_grows_out_of_a_small_one(
     hints = torch.randn(1, chunk_count(1600), 97, size, generator=generator)
     given = deliver(hints, fixed(1).seen(hints.shape[1], Stream("test"))[None]).as_arguments()
     with torch.inference_mode():
-        expected = load_device(first)(mixture)
+        without = load_device(first)
+        hidden = read_card(outcome.weights).config.hidden
+        narrow = GridNet(without.config.model_copy(update={"hidden": hidden})).eval()
+        narrow.load_state_dict(narrowed(without, hidden))
+        expected = narrow(mixture)
         torch.testing.assert_close(load_device(outcome.weights)(mixture, **given), expected)
     card = read_card(outcome.weights)
     assert (card.stage, card.start) == (stage, read_card(first))
@@ -190,7 +200,11 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         train(settings("large"), DATA, tmp_path / "out", start=first)
     with pytest.raises(InputError, match="of another shape: features 8, expected 64"):
         train(settings("large"), DATA, tmp_path / "out", start=start)
-    small = settings("boosted"), replace(DATA, task="enhancement")
+    narrow = GridNet(baseline("separation").model_copy(update={"hidden": 16}))
+    put(tmp_path / "narrow.safetensors", narrow, "baseline")
+    with pytest.raises(InputError, match="of 16 units, expected 18 or more"):
+        train(settings("boosted"), DATA, tmp_path, start=tmp_path / "narrow.safetensors")
+    small = settings("film"), replace(DATA, task="enhancement")
     with pytest.raises(
         InputError, match="trained for separation, the data is for enhancement, and"
     ):
