@@ -57,8 +57,7 @@ class GridNetConfig(BaseModel):
             with an enrollment alone.
         boosting: how hints enter.
         hint_features: of each bin of a hint; 0 without boosting.
-        lean: hints enter by few parameters: norms in attention have none, and a hint's age is told
-            by three numbers in place of one vector for each age.
+        lean: norms in attention to hints have no parameters.
         merges: attention to hints follows the first so many blocks; None: all but the last.
     """
 
@@ -92,13 +91,10 @@ class GridNetConfig(BaseModel):
             raise ValueError(f"{self.sources} sources: an enrollment is of one wanted talker")
         if self.d_vector and not self.enrolled:
             raise ValueError("d_vector without an enrollment: there is no voice to know")
-        if (self.lean or self.merges) and self.boosting == "none":
-            raise ValueError("lean or merges without boosting: no hints enter")
-        if self.merges and (self.boosting != "attention" or self.merges >= self.blocks):
-            raise ValueError(
-                f"merges {self.merges} with boosting {self.boosting!r} and {self.blocks} blocks: "
-                "expected attention, and fewer than blocks"
-            )
+        if (self.lean or self.merges) and self.boosting != "attention":
+            raise ValueError(f"lean or merges with boosting {self.boosting!r}: expected attention")
+        if self.merges and self.merges >= self.blocks:
+            raise ValueError(f"merges {self.merges} of {self.blocks} blocks: expected fewer")
         if (self.boosting == "none") != (self.hint_features == 0):
             raise ValueError(
                 f"boosting {self.boosting!r} with {self.hint_features} hint features: "

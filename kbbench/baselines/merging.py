@@ -13,8 +13,6 @@ from kbbench.baselines.layers import Film
 
 OLDEST = WINDOW
 """A hint older than this many chunks (0.4 s) counts as lost: what it is about is forgotten."""
-FADES = (2, 8, 32)
-"""Chunks after which a third is left: 16, 64 and 256 ms, about a phone, a syllable and a word."""
 
 
 class Heard(NamedTuple):
@@ -39,26 +37,13 @@ class Context(NamedTuple):
     memory: Memory
 
 
-class Fading(nn.Linear):
-    """What an age means, of how much would be left of what fades at three rates."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(len(FADES), size, bias=False)
-
-    def forward(self, age: Tensor) -> Tensor:
-        """Ages (...) in chunks to (..., size)."""
-        left = torch.stack([torch.exp(-age / chunks) for chunks in FADES], dim=-1)
-        return super().forward(left)
-
-
 class AgedFilm(nn.Module):
     """FiLM by a hint and by its age, so that one set of weights serves every delay."""
 
-    def __init__(self, config: GridNetConfig) -> None:
+    def __init__(self, hint: int, features: int) -> None:
         super().__init__()
-        size = 2 * config.features
-        self.film = Film(config.hint_features, config.features)
-        self.age = Fading(size) if config.lean else nn.Embedding(OLDEST + 1, size)
+        self.film = Film(hint, features)
+        self.age = nn.Embedding(OLDEST + 1, 2 * features)
         nn.init.zeros_(self.age.weight)
 
     def forward(self, x: Tensor, heard: Heard) -> Tensor:
@@ -81,7 +66,7 @@ class AttendedHints(nn.Module):
     def __init__(self, config: GridNetConfig, bins: int) -> None:
         super().__init__()
         self.bins, self.features = bins, config.features
-        self.film = AgedFilm(config)
+        self.film = AgedFilm(config.hint_features, config.features)
         self.attention = Attention(
             config.features, config.heads, config.key, bins, plain=True, affine=not config.lean
         )
@@ -116,7 +101,7 @@ class LayerFilm(nn.Module):
 
     def __init__(self, config: GridNetConfig) -> None:
         super().__init__()
-        self.film = AgedFilm(config)
+        self.film = AgedFilm(config.hint_features, config.features)
 
     def begin_neutral(self) -> None:
         """Let hints change nothing yet: scale one, shift zero."""

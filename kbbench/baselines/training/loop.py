@@ -188,7 +188,7 @@ def _begin(
         from kbbench.baselines.training.fused import fuse
 
         fuse(trainee)
-    optimizer = optimizer_of(settings, trainee.to(device))
+    optimizer = optimizer_of(trainee.to(device))
     identity = Identity(settings, data.words, sha256)
     run = Run(identity, data, out, trainee, optimizer, device, {**origins, **begun})
     run.folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from kbbench.baselines.training.settings import Settings
+from kbbench.baselines.training.trainee import Trainee
 from kbbench.errors import InputError
 
 MATRICES = (nn.Linear, nn.LSTM)
@@ -65,8 +65,8 @@ class Together:
             part.load_state_dict(state_dict[name])
 
 
-def optimizer_of(settings: Settings, network: nn.Module) -> Optimizer:
-    """The optimizer that settings ask for, of all parameters of a network that learn.
+def optimizer_of(trainee: Trainee) -> Optimizer:
+    """The optimizer that a trainee's settings ask for, of all its parameters that learn.
 
     With Muon the update of a matrix has about orthonormal rows or columns, at the size of one of
     AdamW, so that one learning rate serves both. Source: Jordan et al., "Muon: an optimizer for
@@ -76,8 +76,8 @@ def optimizer_of(settings: Settings, network: nn.Module) -> Optimizer:
     Raises:
         InputError: this torch has no Muon.
     """
+    settings, learning = trainee.settings, trainee.trained()
     rate, decay = settings.learning_rate, settings.weight_decay
-    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(learning, lr=rate, weight_decay=decay)
     if not hasattr(torch.optim, "Muon"):
@@ -85,13 +85,9 @@ def optimizer_of(settings: Settings, network: nn.Module) -> Optimizer:
             f"--optimizer muon: torch {torch.__version__} has none; "
             "install torch 2.9 or newer, or leave it out"
         )
-    inside = {id(matrix) for matrix in _matrices(network)}
+    layers = [layer for layer in trainee.modules() if isinstance(layer, MATRICES)]
+    inside = {id(own) for layer in layers for own in layer.parameters() if own.ndim == 2}
     matrices = [parameter for parameter in learning if id(parameter) in inside]
     others = [parameter for parameter in learning if id(parameter) not in inside]
     muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
     return Together({"muon": muon, "adamw": torch.optim.AdamW(others, lr=rate, weight_decay=decay)})
-
-
-def _matrices(network: nn.Module) -> list[nn.Parameter]:
-    layers = [layer for layer in network.modules() if isinstance(layer, MATRICES)]
-    return [weight for layer in layers for weight in layer.parameters() if weight.ndim == 2]

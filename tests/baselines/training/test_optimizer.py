@@ -16,7 +16,7 @@ from tests.baselines.training.noises import DATA, begun, settings, weights
 
 def test_muon_moves_the_matrices_of_layers_and_adamw_the_rest() -> None:
     trainee = Trainee(settings("large", optimizer="muon"), "separation", None)
-    optimizer = optimizer_of(trainee.settings, trainee)
+    optimizer = optimizer_of(trainee)
     assert isinstance(optimizer, Together)
     names = {id(weight): name for name, weight in trainee.network.named_parameters()}
     moved = {
