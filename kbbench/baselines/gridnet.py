@@ -142,9 +142,7 @@ class GridNet(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """As :meth:`forward`, and all that was separated, (B, N, C, T): what training looks at."""
         made = self._hear(mixture, enrollment, hints, seen_mask, age)
-        talkers = at_level(made.separated.spectra, made.separated.level)
-        length = mixture.shape[-1]
-        return self._sound(made.estimates, length), self._sound(talkers, length)
+        return self._all_sound(made, mixture.shape[-1])
 
     def start(self, batch: int, enrollment: Tensor | None = None) -> State:
         """The state before the first chunk; an enrollment (B, 1, T_e) is encoded here, once."""
@@ -232,6 +230,11 @@ class GridNet(nn.Module):
         """Samples of bins."""
         return self.stft.inverse(torch.view_as_complex(bins.contiguous()), length)
 
+    def _all_sound(self, made: Made, length: int) -> tuple[Tensor, Tensor]:
+        """Samples of the estimates, and of all that was separated."""
+        talkers = at_level(made.separated.spectra, made.separated.level)
+        return self._sound(made.estimates, length), self._sound(talkers, length)
+
     def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
         return None if self.config.boosting == "none" else Heard.of(hints, seen, age)
 
@@ -271,6 +274,13 @@ class RemoteGridNet(GridNet):
         """Mixture (B, C, T) to estimates (B, S, C, T) and hints (B, K, 97, E)."""
         made = self._hear(mixture, enrollment, None, None, None)
         return self._sound(made.estimates, mixture.shape[-1]), made.told[self.speaks]
+
+    def with_all_talkers_and_hints(
+        self, mixture: Tensor, *, enrollment: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Estimates (B, S, C, T), all that was separated (B, N, C, T), hints (B, K, 97, E)."""
+        made = self._hear(mixture, enrollment, None, None, None)
+        return *self._all_sound(made, mixture.shape[-1]), made.told[self.speaks]
 
     def step(  # type: ignore[override]
         self, frame: Tensor, state: State

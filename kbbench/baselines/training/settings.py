@@ -43,7 +43,8 @@ class Settings(BaseModel):
         compression: of the large network's hints; large alone.
         cache_hints: the frozen large network hears each mixture once, whole, before the training;
             clips begin with a chunk.
-        tune_large: the large network is trained on with the device, instead of frozen.
+        tune_large: the large network is trained on with the device, instead of frozen, on its own
+            estimates too.
         talker_steps: before the first step, what encodes voices learns to tell talkers apart
             in so many steps of its own, and then stays as it is; 0 trains it with the rest.
         d_vector: voices are known by a pretrained network too, which stays as it is; large alone.

@@ -23,10 +23,15 @@ HINT_DTYPE = Triple.hint_dtype
 
 
 class Told(NamedTuple):
-    """What a large network makes of a batch: estimates (B, S, C, T), hints (B, K, 97, E)."""
+    """What a large network makes of a batch.
 
-    estimates: Tensor | None
-    hints: Tensor | None
+    Estimates (B, S, C, T), all that it separated (B, N, C, T), hints (B, K, 97, E); kept ones are
+    one of these.
+    """
+
+    estimates: Tensor | None = None
+    talkers: Tensor | None = None
+    hints: Tensor | None = None
 
 
 class Trainee(nn.Module):
@@ -64,37 +69,45 @@ class Trainee(nn.Module):
         return {"network": self.network, **tuned}
 
     def loss(self, batch: Item) -> Tensor:
-        """Of a batch of clips, a scalar; where one talker is wanted, of all and of that one."""
+        """Of a batch of clips, a scalar; a large network that is tuned has its own, which adds up.
+
+        Where one talker is wanted, it is of all that was separated and of that one.
+        """
         told = self.listen(batch)
-        estimates, talkers = self.network.with_all_talkers(
+        made = self.network.with_all_talkers(
             batch["mixture"], **self._given(batch, batch["seen"], told)
         )
-
-        def away_from(references: Tensor) -> Tensor:
-            weight = self.settings.snr_weight
-            loss = separation_loss(estimates, references, weight)
-            if self.network.picker is None:
-                return loss
-            return loss + separation_loss(talkers, with_rest(references, batch["mixture"]), weight)
-
-        loss = away_from(batch["references"])
-        if self.settings.stage != "distilled" or told is None or told.estimates is None:
+        loss = self._away(*made, batch["references"], batch)
+        if told is None or told.estimates is None:
             return loss
-        share = self.settings.teacher_weight
-        return (1 - share) * loss + share * away_from(told.estimates)
+        if self.settings.tune_large and told.talkers is not None:
+            return loss + self._away(told.estimates, told.talkers, batch["references"], batch)
+        if self.settings.stage == "distilled":
+            share = self.settings.teacher_weight
+            return (1 - share) * loss + share * self._away(*made, told.estimates, batch)
+        return loss
+
+    def _away(self, estimates: Tensor, talkers: Tensor, references: Tensor, batch: Item) -> Tensor:
+        """Loss of estimates and of all that was separated."""
+        weight = self.settings.snr_weight
+        loss = separation_loss(estimates, references, weight)
+        if self.network.picker is None:
+            return loss
+        return loss + separation_loss(talkers, with_rest(references, batch["mixture"]), weight)
 
     def listen(self, batch: Item) -> Told | None:
         """What the large network tells, computed or kept, where the stage has one."""
         if self.remote is None:
             return None
-        kept = Told(batch.get(f"{HEARD}estimates"), batch.get(f"{HEARD}hints"))
-        if kept.hints is not None:
-            return kept._replace(hints=kept.hints.float())
-        if kept.estimates is not None:
-            return kept
+        if (hints := batch.get(f"{HEARD}hints")) is not None:
+            return Told(hints=hints.float())
+        if (estimates := batch.get(f"{HEARD}estimates")) is not None:
+            return Told(estimates)
         with torch.set_grad_enabled(self.settings.tune_large and torch.is_grad_enabled()):
-            estimates, hints = self.remote(batch["mixture"], enrollment=batch.get("enrollment"))
-        return Told(estimates, hints.to(HINT_DTYPE).float())
+            estimates, talkers, hints = self.remote.with_all_talkers_and_hints(
+                batch["mixture"], enrollment=batch.get("enrollment")
+            )
+        return Told(estimates, talkers, hints.to(HINT_DTYPE).float())
 
     def estimate(self, batch: Item, seen: Tensor, told: Told | None) -> Tensor:
         """The trained network's estimates; hints arrive as ``seen`` (B, K) says."""

@@ -239,6 +239,21 @@ def test_a_tuned_large_network_is_a_remote_of_its_own(tmp_path: Path) -> None:
     assert not all(torch.equal(own[name], large[name]) for name in own)
 
 
+def test_a_large_network_that_is_tuned_stays_good_at_what_it_estimates_itself() -> None:
+    tuned = settings("boosted", tune_large=True)
+    trainee = Trainee(tuned, "separation", remote())
+    assert trainee.remote is not None
+    batch = next(batches(Clips(Noises(), tuned), 0, 0))
+    batch["seen"] = torch.full_like(batch["seen"], -1)  # no hint arrives: the device tells nothing
+    loss = trainee.loss(batch)
+    loss.backward()
+    with torch.no_grad():
+        made = [trainee.network(batch["mixture"]), trainee.remote(batch["mixture"])[0]]
+        parts = [separation_loss(one, batch["references"], tuned.snr_weight) for one in made]
+    torch.testing.assert_close(loss.detach(), sum(parts))
+    assert trainee.remote.decoder.conv.weight.grad.abs().sum() > 0
+
+
 def test_other_settings_do_not_carry_on_a_run(tmp_path: Path) -> None:
     train(settings(), DATA, tmp_path, minutes=0)
     with pytest.raises(InputError, match="begun with batch_size 2, now 1; give the same"):
