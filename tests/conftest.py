@@ -7,6 +7,7 @@ import signal as signals
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,8 @@ from kbbench.scenes.recipe import Recipe, load_recipe
 
 signals.signal(signals.SIGINT, signals.default_int_handler)  # a shell's background job ignores it
 torch.set_num_threads(1)  # tests run small operations; more threads would wait for each other
+hypothesis.settings.register_profile("kbbench", deadline=None)  # no test is timed
+hypothesis.settings.load_profile("kbbench")
 
 SHARED = Path(os.environ.get("KBBENCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 

@@ -509,6 +509,8 @@ def test_damaged_data_stops_the_run_with_the_mixture_s_name(
     victim.write_bytes((copy / "test/00001/mixture.flac").read_bytes())
     with pytest.raises(InputError, match=r"test/00002: mixture.flac does not match its hash"):
         run(example("passthrough"), Dataset.open(copy), tmp_path / "run")
+    intact = run(example("passthrough"), tiny_dataset("enhancement"), tmp_path / "intact")
+    assert intact.data.mixtures == 3  # in the same process: the damaged folder is not read again
 
 
 def test_an_empty_split_is_refused(tmp_path: Path, example: Example) -> None:

@@ -20,6 +20,9 @@ from kbbench.pool import Workers, process_map
 from kbbench.results import score_mixture
 from kbbench.runner import Runner, find_device
 
+Place = tuple[str, Path, Path, str, Path | None]
+"""A run's hash, its file, its data, its device and its folder."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -67,6 +70,11 @@ class Order:
             live=run.live,
             out=None if run.out is None else run.out.absolute(),
         )
+
+    @property
+    def place(self) -> Place:
+        """What tells it from others: the run's hash does not know folders and devices."""
+        return self.run_sha256, self.model, self.data, self.device, self.out
 
 
 @dataclass(frozen=True)
@@ -131,8 +139,8 @@ def score_batch(job: BatchJob) -> list[Scored]:
     ]
 
 
-_OPEN: dict[str, tuple[Run, Runner]] = {}
-"""The run that this process works on, by hash: a model is loaded once, not for every batch."""
+_OPEN: dict[Place, tuple[Run, Runner]] = {}
+"""The run that this process works on: a model is loaded once, not for every batch."""
 
 
 def opened(order: Order) -> tuple[Run, Runner]:
@@ -141,7 +149,7 @@ def opened(order: Order) -> tuple[Run, Runner]:
     Raises:
         InputError: it is another run here.
     """
-    if order.run_sha256 not in _OPEN:
+    if order.place not in _OPEN:
         run = prepare(
             order.model,
             order.data,
@@ -161,5 +169,5 @@ def opened(order: Order) -> tuple[Run, Runner]:
                 "it ran; give it the same ones, and begin again"
             )
         _OPEN.clear()
-        _OPEN[order.run_sha256] = (run, Runner(run.loaded, find_device(run.device)))
-    return _OPEN[order.run_sha256]
+        _OPEN[order.place] = (run, Runner(run.loaded, find_device(run.device)))
+    return _OPEN[order.place]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kbbench.audit.compare import SAME_SHAPE, by_chunk, first_chunk, first_sample
@@ -17,7 +17,6 @@ def ramp(chunks: int = 4) -> torch.Tensor:
     return torch.linspace(-1, 1, chunks * CHUNK).expand(2, 1, 2, -1).clone()
 
 
-@settings(deadline=None)
 @given(sample=st.integers(0, 4 * CHUNK - 1), size=st.floats(1e-4, 10))
 def test_a_change_is_found_where_it_is(sample: int, size: float) -> None:
     first, second = ramp(), ramp()

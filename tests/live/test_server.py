@@ -214,7 +214,7 @@ def test_a_message_that_does_not_fit_ends_the_session(
         assert reason in stranger.answer()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(
     messages=st.lists(
         st.one_of(

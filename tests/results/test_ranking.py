@@ -57,7 +57,7 @@ def test_where_nobody_can_have_a_value_nobody_pays() -> None:
     assert small(filled, "si_sdr")[1:] == [6.0, 9.0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-50, 50), min_size=3, max_size=3), st.integers(0, 2))
 def test_it_never_pays_to_fail(values: list[float], index: int) -> None:
     """A value that would be the worst of the run and of the data costs no more than none."""

@@ -103,10 +103,15 @@ class Trainee(nn.Module):
             return Told(hints=hints.float())
         if (estimates := batch.get(f"{HEARD}estimates")) is not None:
             return Told(estimates)
-        with torch.set_grad_enabled(self.settings.tune_large and torch.is_grad_enabled()):
+        mixture, enrollment = batch["mixture"], batch.get("enrollment")
+        talkers = None
+        if self.settings.tune_large:
             estimates, talkers, hints = self.remote.with_all_talkers_and_hints(
-                batch["mixture"], enrollment=batch.get("enrollment")
+                mixture, enrollment=enrollment
             )
+        else:
+            with torch.no_grad():
+                estimates, hints = self.remote(mixture, enrollment=enrollment)
         return Told(estimates, talkers, hints.to(HINT_DTYPE).float())
 
     def estimate(self, batch: Item, seen: Tensor, told: Told | None) -> Tensor:
