@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.stages import grown_from
+from kbbench.baselines.stages import grown_from, weights_name
 from kbbench.baselines.training.pruning import narrowed
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
@@ -33,7 +33,8 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
     """Put trained weights into a trainee in place of its own.
 
     Args:
-        path: the network's weights; those of a large network that was tuned with it lie beside.
+        path: the network's weights; those of a large network that was tuned with it lie beside,
+            and are taken along where it is tuned further, for the same task.
         trainee: of the same stage and shape, or one that may begin as a device without hints.
             Weights of the same stage for another task lend what both networks have.
         task: of the data.
@@ -55,10 +56,10 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
     else:
         _fill(trainee.network, path, origin.card)
     begun = {"network": origin}
-    if trainee.remote is not None and origin.card.settings.get("tune_large"):
-        beside = path.with_name(f"{path.name.removesuffix(SUFFIX)}.remote{SUFFIX}")
-        begun["remote"] = Origin.of(beside)
-        _fill(trainee.remote, beside, begun["remote"].card)
+    tuned_again = trainee.settings.tune_large and origin.card.settings.get("tune_large")
+    if trainee.remote is not None and tuned_again and origin.card.task == task:
+        begun["remote"] = Origin.of(_remote_beside(path))
+        _fill(trainee.remote, _remote_beside(path), begun["remote"].card)
     return begun
 
 
@@ -68,17 +69,28 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
         return "this run writes that file; copy it to another name, or give another --out"
     if card.stage not in (expected := (settings.stage, *grown_from(settings.stage))):
         return f"of stage {card.stage!r}, expected {' or '.join(map(repr, expected))}"
-    tuned = settings.tune_large or card.settings.get("tune_large")
-    if card.task != task and (card.stage != settings.stage or tuned):
+    if card.task != task:
+        if card.stage == settings.stage:
+            return None
         return (
-            f"trained for {card.task}, the data is for {task}, and it is of another stage or has a "
-            "large network of its own; give weights of this task"
+            f"trained for {card.task}, the data is for {task}, and it is of another stage; "
+            "give weights of this task"
         )
     if card.settings.get("tune_large") and not settings.tune_large:
-        return "its large network was tuned with it; give --tune-large to take that one along"
-    if card.task == task and card.config.d_vector and not trainee.network.config.d_vector:
+        large, beside = written.with_name(weights_name("large")), _remote_beside(path)
+        if not beside.is_file() or file_sha256(beside) != file_sha256(large):
+            return (
+                "its large network was tuned with it; give --tune-large to take that one along, "
+                f"or copy {beside.name} to {large}"
+            )
+    if card.config.d_vector and not trainee.network.config.d_vector:
         return "it knows voices by d-vectors; give --d-vector to keep them"
     return None
+
+
+def _remote_beside(path: Path) -> Path:
+    """The large network that was tuned with a device."""
+    return path.with_name(f"{path.name.removesuffix(SUFFIX)}.remote{SUFFIX}")
 
 
 def _grow(network: GridNet, path: Path, card: Card) -> None:

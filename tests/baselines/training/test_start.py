@@ -242,6 +242,35 @@ def test_a_large_network_that_was_tuned_comes_along(tmp_path: Path) -> None:
     assert read_card(tmp_path / "b/boosted.remote.safetensors").start == read_card(beside)
 
 
+def test_a_device_learns_on_from_the_large_network_that_was_tuned_with_it(tmp_path: Path) -> None:
+    fake_large(tmp_path / "a")
+    start = train(settings("boosted", tune_large=True), DATA, tmp_path / "a").weights
+    beside = tmp_path / "a/boosted.remote.safetensors"
+    large = tmp_path / "b/large.safetensors"
+    large.parent.mkdir()
+    large.write_bytes(beside.read_bytes())
+    kept = settings("boosted", cache_hints=True, **STILL)
+    outcome = train(kept, DATA, large.parent, start=start)
+    assert outcome.done and large.read_bytes() == beside.read_bytes()
+    assert read_card(outcome.weights).start == read_card(start)
+    ours, theirs = weights(outcome.weights), weights(start)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+
+
+def test_for_another_task_the_large_network_is_that_of_the_folder(tmp_path: Path) -> None:
+    fake_large(tmp_path / "a")
+    start = train(settings("boosted", tune_large=True), DATA, tmp_path / "a").weights
+    data = Data(OneSource(), OneSource(), "target_speech", "noises")
+    for tuned in (True, False):
+        out = tmp_path / f"tuned-{tuned}"
+        fake_large(out, enrolled=True)
+        train(settings("boosted", tune_large=tuned, **STILL), data, out, start=start)
+        assert read_card(out / "boosted.safetensors").start == read_card(start)
+    remote = read_card(tmp_path / "tuned-True/boosted.remote.safetensors")
+    assert remote.start == read_card(tmp_path / "tuned-True/large.safetensors")
+
+
 def test_weights_from_before_there_were_starts_load(tmp_path: Path) -> None:
     network = device()
     card = Card(
