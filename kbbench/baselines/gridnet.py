@@ -231,9 +231,12 @@ class GridNet(nn.Module):
         return self.stft.inverse(torch.view_as_complex(bins.contiguous()), length)
 
     def _all_sound(self, made: Made, length: int) -> tuple[Tensor, Tensor]:
-        """Samples of the estimates, and of all that was separated."""
+        """Samples of the estimates, and of all that was separated: the same, if none is picked."""
+        estimates = self._sound(made.estimates, length)
+        if self.picker is None:
+            return estimates, estimates
         talkers = at_level(made.separated.spectra, made.separated.level)
-        return self._sound(made.estimates, length), self._sound(talkers, length)
+        return estimates, self._sound(talkers, length)
 
     def _heard(self, hints: Tensor, seen: Tensor, age: Tensor) -> Heard | None:
         return None if self.config.boosting == "none" else Heard.of(hints, seen, age)

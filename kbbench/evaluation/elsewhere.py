@@ -20,8 +20,8 @@ from kbbench.pool import Workers, process_map
 from kbbench.results import score_mixture
 from kbbench.runner import Runner, find_device
 
-Place = tuple[str, Path, Path, str, Path | None]
-"""A run's hash, its file, its data, its device and its folder."""
+Place = tuple[str, Path, Path, Path | None]
+"""A run's hash, its file, its data and its folder."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Order:
 
     @property
     def place(self) -> Place:
-        """What tells it from others: the run's hash does not know folders and devices."""
-        return self.run_sha256, self.model, self.data, self.device, self.out
+        """What tells it from others: the run's hash does not know where it lies."""
+        return self.run_sha256, self.model, self.data, self.out
 
 
 @dataclass(frozen=True)

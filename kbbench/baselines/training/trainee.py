@@ -25,8 +25,8 @@ HINT_DTYPE = Triple.hint_dtype
 class Told(NamedTuple):
     """What a large network makes of a batch.
 
-    Estimates (B, S, C, T), all that it separated (B, N, C, T), hints (B, K, 97, E); kept ones are
-    one of these.
+    Estimates (B, S, C, T), where it is tuned all that it separated (B, N, C, T), and hints
+    (B, K, 97, E). Of what is kept there are estimates or hints alone.
     """
 
     estimates: Tensor | None = None
@@ -80,7 +80,7 @@ class Trainee(nn.Module):
         loss = self._away(*made, batch["references"], batch)
         if told is None or told.estimates is None:
             return loss
-        if self.settings.tune_large and told.talkers is not None:
+        if told.talkers is not None:
             return loss + self._away(told.estimates, told.talkers, batch["references"], batch)
         if self.settings.stage == "distilled":
             share = self.settings.teacher_weight
@@ -104,14 +104,13 @@ class Trainee(nn.Module):
         if (estimates := batch.get(f"{HEARD}estimates")) is not None:
             return Told(estimates)
         mixture, enrollment = batch["mixture"], batch.get("enrollment")
-        talkers = None
         if self.settings.tune_large:
-            estimates, talkers, hints = self.remote.with_all_talkers_and_hints(
-                mixture, enrollment=enrollment
-            )
+            hear = self.remote.with_all_talkers_and_hints
+            estimates, talkers, hints = hear(mixture, enrollment=enrollment)
         else:
             with torch.no_grad():
                 estimates, hints = self.remote(mixture, enrollment=enrollment)
+            talkers = None
         return Told(estimates, talkers, hints.to(HINT_DTYPE).float())
 
     def estimate(self, batch: Item, seen: Tensor, told: Told | None) -> Tensor:
