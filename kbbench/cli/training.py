@@ -48,6 +48,12 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
     type=click.Choice(("adamw", "muon")),
     help="AdamW, or Muon for the matrices of layers and AdamW for the rest [adamw].",
 )
+@click.option(
+    "--average",
+    "average_steps",
+    type=click.IntRange(0),
+    help="Validate and keep the mean of the weights after about so many last steps [0].",
+)
 @click.option("--warm-up", "warm_up_steps", type=click.IntRange(0), help="Steps [500].")
 @click.option(
     "--delays", "delays_chunks", type=options.Delays(), help="Of hints, drawn a clip [0-6]."

@@ -70,8 +70,9 @@ def write_checkpoint(
     progress: Progress,
     model: torch.nn.Module,
     optimizer: Optimizer,
+    average: torch.nn.Module | None = None,
 ) -> None:
-    """Write the state of a run."""
+    """Write the state of a run; ``average`` is that of its weights, where there is one."""
     buffer = io.BytesIO()
     state = {
         "settings": identity.settings.model_dump_json(),
@@ -80,6 +81,7 @@ def write_checkpoint(
         "progress": asdict(progress),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": average and average.state_dict(),
     }
     torch.save(state, buffer)
     write_bytes(folder / NAME, buffer.getvalue())
@@ -90,8 +92,9 @@ def read_checkpoint(
     identity: Identity,
     model: torch.nn.Module,
     optimizer: Optimizer,
+    average: torch.nn.Module | None = None,
 ) -> Progress:
-    """Put a run's state into model and optimizer; a fresh start where there is no checkpoint.
+    """Put a run's state into model, optimizer and average; without a checkpoint they stay.
 
     Raises:
         InputError: the file is damaged, or of a run with other settings, data or start.
@@ -112,6 +115,8 @@ def read_checkpoint(
     _same(path, begun.facts, identity.facts)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
+    if average is not None:
+        average.load_state_dict(state["average"])
     return progress
 
 

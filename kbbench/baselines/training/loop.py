@@ -14,6 +14,7 @@ import torch
 from kbbench import __version__
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import TAUGHT, weights_name
+from kbbench.baselines.training.averaging import averaged
 from kbbench.baselines.training.board import Board, summary_writer
 from kbbench.baselines.training.checkpoint import (
     Identity,
@@ -189,10 +190,11 @@ def _begin(
 
         fuse(trainee)
     optimizer = optimizer_of(trainee.to(device))
+    average = averaged(trainee, settings.average_steps) if settings.average_steps else None
     identity = Identity(settings, data.words, sha256)
-    run = Run(identity, data, out, trainee, optimizer, device, {**origins, **begun})
+    run = Run(identity, data, out, trainee, optimizer, average, device, {**origins, **begun})
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.progress = read_checkpoint(run.folder, identity, trainee, optimizer)
+    run.progress = read_checkpoint(run.folder, identity, trainee, optimizer, average)
     return run
 
 
@@ -261,6 +263,8 @@ def _step(run: Run, batch: Item, until_s: float) -> tuple[dict[str, float], bool
         run.optimizer.step()
     else:
         run.progress.skipped += 1
+    if run.average is not None:
+        run.average.update_parameters(run.trainee)
     run.progress.step += 1
     figures = {"loss_db": loss_db, "gradient_norm": float(norm), "learning_rate": rate}
     return figures, late > 0
@@ -273,7 +277,7 @@ def _after_step(run: Run, figures: dict[str, float]) -> None:
     validated: dict[str, float] = {}
     if step % settings.validate_every == 0 or last:
         with _autocast(run):
-            validated = validate(run.trainee, run.data.validation, run.device, run.team)
+            validated = validate(run.kept, run.data.validation, run.device, run.team)
         _keep_best(run, validated["si_sdri_db"])
     if validated or step % settings.log_every == 0:
         seconds = round(run.progress.seconds, 1)
@@ -300,7 +304,7 @@ def _keep_best(run: Run, score_db: float) -> None:
         "network": run.weights.name,
         "remote": weights_name(run.settings.stage, run.settings.only_delay, remote=True),
     }
-    for part, network in run.trainee.networks().items():
+    for part, network in run.kept.networks().items():
         origin = run.origins.get(part)
         card = Card(
             kbbench=__version__,
@@ -327,7 +331,9 @@ def _stale(run: Run) -> bool:
 def _save(run: Run) -> None:
     if not run.team.leads:
         return
-    write_checkpoint(run.folder, run.identity, run.progress, run.trainee, run.optimizer)
+    write_checkpoint(
+        run.folder, run.identity, run.progress, run.trainee, run.optimizer, run.average
+    )
     write_text(run.folder / "log.csv", pd.DataFrame(run.progress.rows).to_csv(index=False))
     if run.board is not None:
         run.board.flush()

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from kbbench.baselines.stages import weights_name
+from kbbench.baselines.training.averaging import mean_of
 from kbbench.baselines.training.board import Board
 from kbbench.baselines.training.checkpoint import Identity, Progress
 from kbbench.baselines.training.clips import Data
@@ -66,6 +68,7 @@ class Run:
     out: Path
     trainee: Trainee
     optimizer: Optimizer
+    average: AveragedModel | None
     device: torch.device
     origins: dict[str, Origin]
     progress: Progress = field(default_factory=Progress)
@@ -76,6 +79,11 @@ class Run:
     def settings(self) -> Settings:
         """Of the stage."""
         return self.identity.settings
+
+    @property
+    def kept(self) -> Trainee:
+        """What is validated and written."""
+        return self.trainee if self.average is None else mean_of(self.average)
 
     @property
     def trained(self) -> Trained:

@@ -36,6 +36,8 @@ class Settings(BaseModel):
         final_rate: of the last step, relative to ``learning_rate``.
         optimizer: AdamW, or Muon for the matrices of layers and AdamW for the rest.
         weight_decay: of either.
+        average_steps: what is validated and written is the mean of the weights after about so many
+            last steps; 0 for the weights as they are.
         clip_norm: gradients are scaled down to this norm.
         snr_weight: of SNR beside SI-SDR in the loss, so that the level is learnt too.
         delays_chunks: each clip's hints are late by one of these, drawn at random.
@@ -71,6 +73,7 @@ class Settings(BaseModel):
     final_rate: float = Field(default=0.01, ge=0, le=1)
     optimizer: Literal["adamw", "muon"] = "adamw"
     weight_decay: float = Field(default=0.01, ge=0)
+    average_steps: int = Field(default=0, ge=0)
     clip_norm: float = Field(default=1.0, gt=0)
     snr_weight: float = Field(default=0.1, ge=0)
     delays_chunks: tuple[int, ...] = Field(default=OFFICIAL_DELAYS, min_length=1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
 from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.stages import grown_from, weights_name
+from kbbench.baselines.stages import BOOSTINGS, grown_from, weights_name
 from kbbench.baselines.training.pruning import narrowed
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
@@ -76,7 +76,7 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
             f"trained for {card.task}, the data is for {task}, and it is of another stage; "
             "give weights of this task"
         )
-    if card.settings.get("tune_large") and not settings.tune_large:
+    if card.stage in BOOSTINGS and card.settings.get("tune_large") and not settings.tune_large:
         large, beside = written.with_name(weights_name("large")), _remote_beside(path)
         if not beside.is_file() or file_sha256(beside) != file_sha256(large):
             return (

@@ -63,8 +63,8 @@ def begun(stage: Stage, folder: Path) -> Path:
     return path
 
 
-def put(path: Path, network: GridNet, stage: Stage) -> None:
-    """Weights as if they had been trained."""
+def put(path: Path, network: GridNet, stage: Stage, **settings: Any) -> None:
+    """Weights as if they had been trained, with these settings."""
     card = Card(
         kbbench="0",
         task="target_speech" if network.config.enrolled else "separation",
@@ -73,6 +73,6 @@ def put(path: Path, network: GridNet, stage: Stage) -> None:
         steps=1,
         validation_si_sdri_db=0,
         data="none",
-        settings={},
+        settings=settings,
     )
     save_weights(path, network.state_dict(), card)

@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from kbbench.baselines.config import baseline
-from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.stages import Stage
+from kbbench.baselines.gridnet import GridNet, RemoteGridNet
+from kbbench.baselines.stages import Stage, stage_config
 from kbbench.baselines.training import train
 from kbbench.baselines.training.clips import Data, Item
 from kbbench.baselines.training.pruning import narrowed
+from kbbench.baselines.triples import seeded
 from kbbench.baselines.weights import Card, Trained, load_device, read_card
 from kbbench.channel import deliver, fixed
 from kbbench.cli import main
@@ -252,6 +253,17 @@ def test_a_device_learns_on_from_the_large_network_that_was_tuned_with_it(tmp_pa
     kept = settings("boosted", cache_hints=True, **STILL)
     outcome = train(kept, DATA, large.parent, start=start)
     assert outcome.done and large.read_bytes() == beside.read_bytes()
+    assert read_card(outcome.weights).start == read_card(start)
+    ours, theirs = weights(outcome.weights), weights(start)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+
+
+def test_a_large_network_that_was_tuned_with_a_device_learns_on_alone(tmp_path: Path) -> None:
+    start = tmp_path / "boosted.remote.safetensors"
+    network = seeded(0, lambda: RemoteGridNet(stage_config("large", "separation")))
+    put(start, network, "large", tune_large=True)
+    outcome = train(settings("large", **STILL), DATA, tmp_path / "out", start=start)
     assert read_card(outcome.weights).start == read_card(start)
     ours, theirs = weights(outcome.weights), weights(start)
     for name in theirs:

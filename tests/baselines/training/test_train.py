@@ -60,13 +60,16 @@ def test_a_few_steps_on_one_batch_lower_the_loss() -> None:
     assert losses[-1] < losses[0] - 10
 
 
-@pytest.mark.parametrize("stage", ["small", "boosted"])
-def test_a_run_that_was_cut_ends_in_the_same_weights(stage: Stage, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stage", "average"), [("small", 0), ("boosted", 0), ("small", 3)])
+def test_a_run_that_was_cut_ends_in_the_same_weights(
+    stage: Stage, average: int, tmp_path: Path
+) -> None:
     for name in ("whole", "cut"):
         fake_large(tmp_path / name)
-    whole = train(settings(stage), DATA, tmp_path / "whole")
+    given = settings(stage, average_steps=average)
+    whole = train(given, DATA, tmp_path / "whole")
     sittings = 0
-    while not train(settings(stage), DATA, tmp_path / "cut", minutes=0).done:
+    while not train(given, DATA, tmp_path / "cut", minutes=0).done:
         sittings += 1
     assert sittings == 3  # each makes one step of four
     ours, theirs = weights(whole.weights), weights(tmp_path / "cut" / whole.weights.name)
