@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from kbbench.baselines.training.trainee import Trainee
 
@@ -19,10 +20,10 @@ def averaged(trainee: Trainee, steps: int) -> AveragedModel:
     Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017.
     """
 
-    def mean(kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        return kept.lerp(now, 1 / min(int(count) + 1, steps))
+    def move(kept: PARAM_LIST, now: PARAM_LIST, count: Tensor | int) -> None:
+        torch._foreach_lerp_(kept, now, 1 / min(int(count) + 1, steps))  # as torch's own averages
 
-    return AveragedModel(trainee, avg_fn=mean)
+    return AveragedModel(trainee, multi_avg_fn=move)
 
 
 def mean_of(average: AveragedModel) -> Trainee:

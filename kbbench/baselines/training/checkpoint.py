@@ -70,7 +70,7 @@ def write_checkpoint(
     progress: Progress,
     model: torch.nn.Module,
     optimizer: Optimizer,
-    average: torch.nn.Module | None = None,
+    average: torch.nn.Module | None,
 ) -> None:
     """Write the state of a run; ``average`` is that of its weights, where there is one."""
     buffer = io.BytesIO()
@@ -81,7 +81,7 @@ def write_checkpoint(
         "progress": asdict(progress),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "average": average and average.state_dict(),
+        "average": None if average is None else average.state_dict(),
     }
     torch.save(state, buffer)
     write_bytes(folder / NAME, buffer.getvalue())
@@ -92,7 +92,7 @@ def read_checkpoint(
     identity: Identity,
     model: torch.nn.Module,
     optimizer: Optimizer,
-    average: torch.nn.Module | None = None,
+    average: torch.nn.Module | None,
 ) -> Progress:
     """Put a run's state into model, optimizer and average; without a checkpoint they stay.
 

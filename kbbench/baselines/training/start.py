@@ -56,7 +56,7 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
     else:
         _fill(trainee.network, path, origin.card)
     begun = {"network": origin}
-    tuned_again = trainee.settings.tune_large and origin.card.settings.get("tune_large")
+    tuned_again = trainee.settings.tune_large and _brings_large(origin.card)
     if trainee.remote is not None and tuned_again and origin.card.task == task:
         begun["remote"] = Origin.of(_remote_beside(path))
         _fill(trainee.remote, _remote_beside(path), begun["remote"].card)
@@ -76,7 +76,7 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
             f"trained for {card.task}, the data is for {task}, and it is of another stage; "
             "give weights of this task"
         )
-    if card.stage in BOOSTINGS and card.settings.get("tune_large") and not settings.tune_large:
+    if _brings_large(card) and not settings.tune_large:
         large, beside = written.with_name(weights_name("large")), _remote_beside(path)
         if not beside.is_file() or file_sha256(beside) != file_sha256(large):
             return (
@@ -86,6 +86,11 @@ def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path
     if card.config.d_vector and not trainee.network.config.d_vector:
         return "it knows voices by d-vectors; give --d-vector to keep them"
     return None
+
+
+def _brings_large(card: Card) -> bool:
+    """Whether a device's large network was tuned with it; that one's card says the same."""
+    return card.stage in BOOSTINGS and bool(card.settings.get("tune_large"))
 
 
 def _remote_beside(path: Path) -> Path:
