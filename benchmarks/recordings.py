@@ -8,8 +8,13 @@ for scoring only are in the test split alone.
 links them below --work, writes the recipe `reference-separation.toml` there, and prints the
 `--corpus` options that go with it. For target speech, utterances of talkers who have one alone are
 cut in two, so that enrollment and mixture share no sound. `--speeds 90 110`: training has each of
-its talkers at these speeds too, in percent, as talkers of their own. `--heads mini`: heads of the
-embedded corpus in place of CIPIC's. `--name`: of the recipe; another one draws other mixtures.
+its talkers at these speeds too, in percent, as talkers of their own. `--name`: of the recipe;
+another one draws other mixtures.
+
+`--heads`: in place of CIPIC's four of training, `mini`, those of the embedded corpus; `scaled`, the
+four at seven sizes each; `spheres`, 48 of every size, with ears in every place. `--voices 8`:
+training has each of its talkers with 8 other voices too, and those of the embedded corpus with five
+times as many; needs Praat (`pip install praat-parselmouth`).
 """
 
 from __future__ import annotations
@@ -17,10 +22,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import soundfile as sf
 import soxr
+from varied import Splits, halves, many_voices, scaled_heads, sphere_heads
 
 from kbbench.baselines.training.settings import OWN_SPEED
 from kbbench.resources import recipes_folder
@@ -29,8 +37,8 @@ from kbbench.scenes.recipe import load_recipe
 SPLITS = {"train": 4000, "validation": 50, "test": 100}
 """Mixtures of a recipe to train on."""
 LEARNT = "librispeech_train-clean-100"
+SCORED = "librispeech_test-other"
 VALIDATION_TALKERS = 27
-HALF_S = 5.0
 HEADS = (("003", "008", "010", "011"), ("012", "015"), ("027", "165"))
 VOICES = ("p225", "p226", "p227")
 NOISES = tuple(
@@ -51,8 +59,8 @@ def lay_out(
     Args:
         recordings: the folder of all.
         work: where the corpora are to lie.
-        in_two: a talker's only utterance is cut into two of ``HALF_S`` or more; talkers of less
-            are left out.
+        in_two: a talker's only utterance is cut into two halves; talkers of a short one are left
+            out.
         speeds: in percent; talkers of training are there at these too.
     """
     corpora = work / "corpora"
@@ -60,7 +68,7 @@ def lay_out(
     for number, folder in enumerate(sorted((speech / LEARNT).iterdir())):
         for speed in (OWN_SPEED, *(speeds if number >= VALIDATION_TALKERS else ())):
             lay_out_talker(folder, corpora / "librispeech" / "train-clean-100", in_two, speed)
-    for folder in sorted((speech / "librispeech_test-other").iterdir()):
+    for folder in sorted((speech / SCORED).iterdir()):
         lay_out_talker(folder, corpora / "librispeech" / "test-other", in_two, OWN_SPEED)
     for file in sorted((speech / "vctk").glob("*/*")):
         link(corpora / "vctk" / "wav48" / file.parent.name / file.name, file)
@@ -87,10 +95,7 @@ def lay_out_talker(folder: Path, subset: Path, in_two: bool, speed: int) -> None
         samples = soxr.resample(samples, speed, OWN_SPEED)
         parts = {number: samples}
         if in_two and len(files) == 1:
-            middle = len(samples) // 2
-            if middle < HALF_S * rate:
-                return
-            parts = {"0000": samples[:middle], "0001": samples[middle:]}
+            parts = dict(zip(("0000", "0001"), halves(samples, rate), strict=False))
         for name, part in parts.items():
             path = subset / talker / chapter / f"{talker}-{chapter}-{name}.flac"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,8 +117,12 @@ def write_recipe(
     folders: Mapping[str, Path],
     work: Path,
     embedded: Sequence[str] = (),
+    made: Mapping[str, tuple[str, Splits]] = MappingProxyType({}),
 ) -> Path:
-    """Recipe ``mini-TASK`` with those corpora instead of the embedded one, but for some parts."""
+    """Recipe ``mini-TASK`` with those corpora instead of the embedded one, but for some parts.
+
+    ``made``: corpus and names of parts that are not drawn as they were recorded.
+    """
     text = (recipes_folder() / f"mini-{task}.toml").read_text(encoding="utf-8")
     train = sorted(folder.name for folder in (folders["librispeech"] / "train-clean-100").iterdir())
     first = sorted(folder.name for folder in (recordings / "speech" / LEARNT).iterdir())
@@ -125,6 +134,7 @@ def write_recipe(
         "babble": ("vctk", tuple((voice,) for voice in VOICES)),
         "noise": ("folder", NOISES),
         "heads": ("cipic", HEADS),
+        **made,
     }
     used = [part for part in everyone if f'{part} = "mini"' in text]
     left = "".join(f'{part} = "mini"\n' for part in embedded)
@@ -154,7 +164,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
     parser.add_argument("--name")
-    parser.add_argument("--heads", choices=["cipic", "mini"], default="cipic")
+    parser.add_argument("--heads", choices=["cipic", "mini", "scaled", "spheres"], default="cipic")
+    parser.add_argument("--voices", type=int, default=0, metavar="NUMBER")
     parser.add_argument(
         "--splits", type=int, nargs=3, default=list(SPLITS.values()), help="mixtures of each split"
     )
@@ -163,8 +174,27 @@ def main() -> None:
     folders = lay_out(recordings, work, task == "target-speech", arguments.speeds)
     splits = dict(zip(SPLITS, arguments.splits, strict=True))
     embedded = ("heads",) if arguments.heads == "mini" else ()
+    made: dict[str, tuple[str, Splits]] = {}
+    if arguments.heads in ("scaled", "spheres"):
+        folders["sofa"] = folders["cipic"].with_name(arguments.heads)
+        scaled = partial(scaled_heads, recordings, HEADS)
+        make = scaled if arguments.heads == "scaled" else sphere_heads
+        made["heads"] = "sofa", make(folders["sofa"])
+    if arguments.voices:
+        learnt = sorted((recordings / "speech" / LEARNT).iterdir())
+        made["speech"] = (
+            "folder",
+            many_voices(
+                learnt[VALIDATION_TALKERS:],
+                learnt[:VALIDATION_TALKERS],
+                sorted((recordings / "speech" / SCORED).iterdir()),
+                arguments.voices,
+                folders["folder"],
+                task == "target-speech",
+            ),
+        )
     name = arguments.name or "-".join(("reference", task, *embedded))
-    recipe = write_recipe(task, name, splits, recordings, folders, work, embedded)
+    recipe = write_recipe(task, name, splits, recordings, folders, work, embedded, made)
     used = {source.corpus for source in load_recipe(str(recipe)).corpora.parts().values()}
     print(recipe, *(f"--corpus {name}={folders[name]}" for name in sorted(used & {*folders})))
 

@@ -2,8 +2,9 @@
 
     python benchmarks/ship.py TRAINING NAME
 
-Takes the files of its triples and the weights that they need. The large network's are rounded to
-half precision, which is said with what it changes: the largest step of any weight.
+Takes the files of its triples and the weights that they need. Those of large networks, also one
+tuned with a device, are rounded to half precision, which is said with what it changes: the largest
+step of any weight.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def ship(training: Path, name: str) -> None:
             continue
         shutil.copy(path, out)
         for file in (*weights.smalls, *weights.devices):
-            shutil.copy(file, out)
+            (halve if read_card(file).stage == "large" else shutil.copy)(file, out / file.name)
     halve(training / weights_name("large"), out / weights_name("large"))
     size = sum(file.stat().st_size for file in FOLDER.rglob("*.safetensors"))
     print(f"{out}: all built-in weights take {size / 2**20:.2f} MiB")

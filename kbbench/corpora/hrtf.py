@@ -129,12 +129,17 @@ def sofa(path: Path) -> Hrtf:
     return Hrtf(directions, responses)
 
 
-def rigid_sphere(radius_m: float, directions: NDArray[np.float64] | None = None) -> Hrtf:
+def rigid_sphere(
+    radius_m: float,
+    directions: NDArray[np.float64] | None = None,
+    ears: NDArray[np.float64] | None = None,
+) -> Hrtf:
     """The head as a rigid sphere with ears at +-100 degrees, lit by plane waves.
 
     Args:
         radius_m: of the head.
         directions: (D, 3), unit vectors, instead of an even grid.
+        ears: (2, 3), unit vectors to the left and the right one, instead of those.
 
     Raises:
         InputError: the radius is no head's.
@@ -145,7 +150,8 @@ def rigid_sphere(radius_m: float, directions: NDArray[np.float64] | None = None)
     if not 0.05 <= radius_m <= 0.15:
         raise InputError(f"sphere radius {radius_m} m, expected a head's, 0.05 to 0.15 m")
     directions = fibonacci(SPHERE_DIRECTIONS) if directions is None else directions
-    ears = unit_vector(np.radians([SPHERE_EAR_DEG, -SPHERE_EAR_DEG]), np.zeros(2))
+    if ears is None:
+        ears = unit_vector(np.radians([SPHERE_EAR_DEG, -SPHERE_EAR_DEG]), np.zeros(2))
     cosines = np.clip(np.einsum("dx,ex->de", directions, ears), -1.0, 1.0)
     hertz = np.arange(SPHERE_TAPS // 2 + 1, dtype=np.float64) * SAMPLE_RATE / SPHERE_TAPS
     wave = 2 * np.pi * hertz / SPEED_OF_SOUND * radius_m

@@ -10,6 +10,7 @@ import pytest
 
 from kbbench.corpora import Head, load_corpus
 from kbbench.corpora.hrtf import (
+    SPHERE_EAR_DEG,
     Hrtf,
     fibonacci,
     load_head,
@@ -71,6 +72,15 @@ def test_a_sphere_is_causal_and_symmetric() -> None:
     front = sphere.responses[sphere.nearest(AHEAD)]
     assert abs(itd_s(front)) < 40e-6
     assert abs(ild_db(front)) < 1.0
+
+
+def test_ears_that_turn_one_way_hear_as_if_all_sources_turned_the_other() -> None:
+    turned, azimuth = np.radians(15.0), np.radians([0.0, 40.0, 120.0, 250.0])
+    own = np.radians([SPHERE_EAR_DEG, -SPHERE_EAR_DEG])
+    level = np.zeros(4)
+    moved = rigid_sphere(0.09, unit_vector(azimuth, level), unit_vector(own + turned, level[:2]))
+    still = rigid_sphere(0.09, unit_vector(azimuth - turned, level))
+    np.testing.assert_allclose(moved.responses, still.responses, atol=1e-12)
 
 
 @pytest.mark.parametrize("radius_m", [0.01, 0.5])
