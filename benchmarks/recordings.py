@@ -14,7 +14,7 @@ another one draws other mixtures.
 `--heads`: in place of CIPIC's four of training, `mini`, those of the embedded corpus; `scaled`, the
 four at seven sizes each; `spheres`, 48 of every size, with ears in every place. `--voices 8`:
 training has each of its talkers with 8 other voices too, and those of the embedded corpus with five
-times as many; needs Praat (`pip install praat-parselmouth`).
+times as many, in place of `--speeds`; needs Praat (`pip install praat-parselmouth`).
 """
 
 from __future__ import annotations
@@ -65,10 +65,14 @@ def lay_out(
     """
     corpora = work / "corpora"
     speech = recordings / "speech"
-    for number, folder in enumerate(sorted((speech / LEARNT).iterdir())):
-        for speed in (OWN_SPEED, *(speeds if number >= VALIDATION_TALKERS else ())):
-            lay_out_talker(folder, corpora / "librispeech" / "train-clean-100", in_two, speed)
-    for folder in sorted((speech / SCORED).iterdir()):
+    learnt, validation, test = talkers_of(recordings)
+    subset = corpora / "librispeech" / "train-clean-100"
+    for folder in validation:
+        lay_out_talker(folder, subset, in_two, OWN_SPEED)
+    for folder in learnt:
+        for speed in (OWN_SPEED, *speeds):
+            lay_out_talker(folder, subset, in_two, speed)
+    for folder in test:
         lay_out_talker(folder, corpora / "librispeech" / "test-other", in_two, OWN_SPEED)
     for file in sorted((speech / "vctk").glob("*/*")):
         link(corpora / "vctk" / "wav48" / file.parent.name / file.name, file)
@@ -79,6 +83,14 @@ def lay_out(
         if number:
             link(corpora / "cipic" / f"subject_{number[0]}.sofa", file)
     return {name: corpora / name for name in ("librispeech", "vctk", "folder", "cipic")}
+
+
+def talkers_of(recordings: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Folders of the talkers of training, validation and test."""
+    speech = recordings / "speech"
+    known = sorted((speech / LEARNT).iterdir())
+    scored = sorted((speech / SCORED).iterdir())
+    return known[VALIDATION_TALKERS:], known[:VALIDATION_TALKERS], scored
 
 
 def lay_out_talker(folder: Path, subset: Path, in_two: bool, speed: int) -> None:
@@ -125,8 +137,8 @@ def write_recipe(
     """
     text = (recipes_folder() / f"mini-{task}.toml").read_text(encoding="utf-8")
     train = sorted(folder.name for folder in (folders["librispeech"] / "train-clean-100").iterdir())
-    first = sorted(folder.name for folder in (recordings / "speech" / LEARNT).iterdir())
-    validation = [name for name in train if name in first[:VALIDATION_TALKERS]]
+    kept = {folder.name for folder in talkers_of(recordings)[1]}
+    validation = [name for name in train if name in kept]
     test = sorted(folder.name for folder in (folders["librispeech"] / "test-other").iterdir())
     talkers = ([name for name in train if name not in validation], validation, test)
     everyone = {
@@ -162,10 +174,11 @@ def main() -> None:
     parser.add_argument("task", choices=["separation", "enhancement", "target-speech"])
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
+    changed = parser.add_mutually_exclusive_group()
+    changed.add_argument("--speeds", type=int, nargs="*", default=[], metavar="PERCENT")
+    changed.add_argument("--voices", type=int, default=0, metavar="NUMBER")
     parser.add_argument("--name")
     parser.add_argument("--heads", choices=["cipic", "mini", "scaled", "spheres"], default="cipic")
-    parser.add_argument("--voices", type=int, default=0, metavar="NUMBER")
     parser.add_argument(
         "--splits", type=int, nargs=3, default=list(SPLITS.values()), help="mixtures of each split"
     )
@@ -181,18 +194,10 @@ def main() -> None:
         make = scaled if arguments.heads == "scaled" else sphere_heads
         made["heads"] = "sofa", make(folders["sofa"])
     if arguments.voices:
-        learnt = sorted((recordings / "speech" / LEARNT).iterdir())
-        made["speech"] = (
-            "folder",
-            many_voices(
-                learnt[VALIDATION_TALKERS:],
-                learnt[:VALIDATION_TALKERS],
-                sorted((recordings / "speech" / SCORED).iterdir()),
-                arguments.voices,
-                folders["folder"],
-                task == "target-speech",
-            ),
+        talkers = many_voices(
+            talkers_of(recordings), arguments.voices, folders["folder"], task == "target-speech"
         )
+        made["speech"] = "folder", talkers
     name = arguments.name or "-".join(("reference", task, *embedded))
     recipe = write_recipe(task, name, splits, recordings, folders, work, embedded, made)
     used = {source.corpus for source in load_recipe(str(recipe)).corpora.parts().values()}

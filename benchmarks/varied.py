@@ -15,15 +15,14 @@ import numpy as np
 import sofar
 import soundfile as sf
 import soxr
-from numpy.typing import NDArray
 
+from kbbench.audio import Signal
 from kbbench.corpora import mini
 from kbbench.corpora.hrtf import Hrtf, fibonacci, rigid_sphere, sofa, unit_vector
 from kbbench.units import SAMPLE_RATE
 
 Splits = tuple[tuple[str, ...], ...]
 """Names of training, validation and test."""
-Signal = NDArray[np.float64]
 SCALES = (85, 90, 95, 100, 105, 110, 115)
 """Sizes of measured heads of training, in percent: people's outer ears differ by about so much, and
 a response of another size is one of another frequency (Middlebrooks, "Individual differences in
@@ -42,6 +41,8 @@ EMBEDDED_SHARE = 5
 HALF_S = 5.0
 LOUDEST = 0.99
 PITCH_HZ = (75, 500)
+PRAAT_SEED = "random_initializeWithSeedUnsafelyButPredictably(5)"
+"""Voiceless sounds are put together at random places: the same ones each time."""
 SILENT_RMS = 1e-3
 SILENT_S = 3
 
@@ -70,6 +71,7 @@ def sphere_heads(folder: Path) -> Splits:
     apart = np.abs(spread[:, None] - SPHERES_SCORED_M).min(axis=1) > APART_M
     draw = np.random.default_rng(0)
     learnt = np.sort(draw.choice(spread[apart], SPHERES, replace=False))
+    grid = fibonacci(SPHERE_DIRECTIONS)
     names: list[list[str]] = []
     for split, radii in enumerate((learnt, validation, [test])):
         names.append([])
@@ -79,8 +81,7 @@ def sphere_heads(folder: Path) -> Splits:
                 azimuth, up = draw.uniform(*EAR_AZIMUTH_DEG), draw.uniform(*EAR_ELEVATION_DEG)
                 ears = unit_vector(np.radians([azimuth, -azimuth]), np.radians([up, up]))
             names[-1].append(f"sphere-{radius * 1e5:05.0f}")
-            head = rigid_sphere(float(radius), fibonacci(SPHERE_DIRECTIONS), ears)
-            write_head(folder / f"{names[-1][-1]}.sofa", head)
+            write_head(folder / f"{names[-1][-1]}.sofa", rigid_sphere(float(radius), grid, ears))
     return tuple(map(tuple, names))
 
 
@@ -121,6 +122,7 @@ class Voice(NamedTuple):
         """
         import parselmouth  # not of kbbench's own: pip install praat-parselmouth
 
+        parselmouth.praat.run(PRAAT_SEED)
         sound = parselmouth.Sound(samples, rate)
         found = sound.to_pitch(pitch_floor=PITCH_HZ[0], pitch_ceiling=PITCH_HZ[1])
         hertz = found.selected_array["frequency"]
@@ -174,20 +176,14 @@ def is_silent(samples: Signal, rate: int) -> bool:
 
 
 def many_voices(
-    learnt: Sequence[Path],
-    validation: Sequence[Path],
-    test: Sequence[Path],
-    count: int,
-    out: Path,
-    in_two: bool = False,
+    folders: Sequence[Sequence[Path]], count: int, out: Path, in_two: bool = False
 ) -> Splits:
     """Talkers in their own voice, and those of training in so many others too.
 
     Args:
-        learnt: folders of the utterances of each talker of training; those of the embedded corpus
-            that it has for training join them, in ``EMBEDDED_SHARE`` times as many voices.
-        validation: the same of validation.
-        test: the same of tests.
+        folders: of the utterances of each talker, of training, validation and test; those of the
+            embedded corpus that it has for training join the first, in ``EMBEDDED_SHARE`` times as
+            many voices.
         count: voices.
         out: ``TALKER/*.flac`` go here.
         in_two: as for :meth:`Talker.lay_out`.
@@ -196,27 +192,29 @@ def many_voices(
         the talkers' names of each split.
     """
     draw = np.random.default_rng(5)
-    own = {f"libri-{path.name}": tuple(sorted(path.iterdir())) for path in learnt}
-    embedded: dict[str, tuple[Path, ...]] = {}
-    for item in mini.load().utterances:
-        if (item.split, item.role) == ("train", "talker"):
-            name = f"mini-{item.talker}"
-            embedded[name] = (*embedded.get(name, ()), item.path)
 
-    def in_voices(files: dict[str, tuple[Path, ...]], voices: int) -> Iterator[Talker]:
-        for name, utterances in files.items():
-            yield Talker(name, utterances)
-            for number in range(voices):
-                yield Talker(f"{name}-v{number}", utterances, Voice.drawn(draw))
+    def in_voices(talker: Talker, voices: int) -> Iterator[Talker]:
+        yield talker
+        for number in range(voices):
+            yield Talker(f"{talker.name}-v{number}", talker.files, Voice.drawn(draw))
 
-    def as_recorded(folders: Sequence[Path]) -> list[Talker]:
-        return [Talker(f"libri-{path.name}", tuple(sorted(path.iterdir()))) for path in folders]
-
-    learning = [*in_voices(own, count), *in_voices(embedded, EMBEDDED_SHARE * count)]
+    learnt, *scored = (
+        [Talker(f"libri-{path.name}", tuple(sorted(path.iterdir()))) for path in split]
+        for split in folders
+    )
+    learning = [voice for talker in learnt for voice in in_voices(talker, count)]
+    for talker in embedded_talkers():
+        learning += in_voices(talker, EMBEDDED_SHARE * count)
     with ProcessPoolExecutor() as pool:
         lay_out = partial(Talker.lay_out, out=out, in_two=in_two)
-        done = [
-            [*pool.map(lay_out, talkers, chunksize=8)]
-            for talkers in (learning, as_recorded(validation), as_recorded(test))
-        ]
+        done = [[*pool.map(lay_out, talkers, chunksize=8)] for talkers in (learning, *scored)]
     return tuple(tuple(sorted(name for name in split if name)) for split in done)
+
+
+def embedded_talkers() -> list[Talker]:
+    """Those that the embedded corpus has for training."""
+    files: dict[str, tuple[Path, ...]] = {}
+    for item in mini.load().utterances:
+        if (item.split, item.role) == ("train", "talker"):
+            files[item.talker] = (*files.get(item.talker, ()), item.path)
+    return [Talker(f"mini-{name}", paths) for name, paths in files.items()]
