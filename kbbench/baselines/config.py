@@ -35,8 +35,8 @@ UNBOOSTED: dict[str, object] = {
 }
 """What differs in the shape of a device without hints."""
 
-TASK_SHAPE = ("sources", "enrolled", "voice", "d_vector")
-"""What the task alone decides of a network's shape."""
+TASK_SHAPE = ("sources", "enrolled", "voice", "d_vector", "refines")
+"""What differs in the shape of networks that lend each other what both have."""
 
 
 class GridNetConfig(BaseModel):
@@ -59,6 +59,8 @@ class GridNetConfig(BaseModel):
         hint_features: of each bin of a hint; 0 without boosting.
         lean: norms in attention to hints have no parameters.
         merges: attention to hints follows the first so many blocks; None: all but the last.
+        refines: a device without hints, of as many estimates as this network makes before one is
+            picked; it is a part of this network, which hears its estimates and refines them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,6 +80,7 @@ class GridNetConfig(BaseModel):
     hint_features: int = Field(default=0, ge=0)
     lean: bool = False
     merges: int | None = Field(default=None, ge=1)
+    refines: GridNetConfig | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -100,7 +103,17 @@ class GridNetConfig(BaseModel):
                 f"boosting {self.boosting!r} with {self.hint_features} hint features: "
                 "expected none with 0, or another with 1 or more"
             )
+        if self.refines and (self.refines.boosting != "none" or self.refines.enrolled):
+            raise ValueError("refines a device with hints or an enrollment: expected one without")
+        if self.refines and self.refines.sources != self.masks:
+            raise ValueError(f"refines {self.refines.sources} estimates, expected {self.masks}")
         return self
+
+    @property
+    def alone(self) -> GridNetConfig:
+        """The network that separates without hints and does not pick: what others refine."""
+        changed = {"sources": self.masks, "enrolled": False, "d_vector": False, **UNBOOSTED}
+        return GridNetConfig.model_validate(self.model_dump() | changed)
 
     @property
     def masks(self) -> int:
@@ -124,10 +137,15 @@ def baseline(task: Task) -> GridNetConfig:
     return _config(task, features=20, hidden=20)
 
 
-def large(task: Task, compression: int = 4, d_vector: bool = False) -> GridNetConfig:
-    """The remote: about 480,000 parameters, and 1.5 M more with d-vectors."""
+def large(
+    task: Task,
+    compression: int = 4,
+    d_vector: bool = False,
+    refines: GridNetConfig | None = None,
+) -> GridNetConfig:
+    """The remote: about 480,000 parameters, 1.5 M more with d-vectors, and what it refines."""
     sizes = {"features": 64, "hidden": 64, "attention": True, "key": 6}
-    return _config(task, **sizes, compression=compression, d_vector=d_vector)
+    return _config(task, **sizes, compression=compression, d_vector=d_vector, refines=refines)
 
 
 def boosted(task: Task, boosting: Boosting, remote: GridNetConfig) -> GridNetConfig:

@@ -3,14 +3,15 @@
 STFT of 192 / 128 samples, level taken out, cues to direction added, convolution, blocks (full band,
 sub-band, perhaps attention), with hints merged between them; a mask for each estimate comes out,
 which makes its spectrum, level put back. Where one talker is wanted, all are separated, and that
-one is picked. Source as in :mod:`kbbench.baselines.layers`; cues and masks
+one is picked. A remote may have a device inside, whose estimates it hears and refines: what
+comes out is between those and its own. Source as in :mod:`kbbench.baselines.layers`; cues, masks
 (:mod:`kbbench.baselines.spectra`) are ours, since they are learnt from far less speech than
 estimates mapped from spectra alone.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +27,17 @@ from kbbench.models.stft import ChunkSTFT
 from kbbench.units import LOOKAHEAD
 
 BINS = ChunkSTFT.bins
+FIRST_TRUST = 0.5
+"""Of estimates that a network refines, beside its own, in what comes out at first."""
 FIRST_MASKS = 0.1
 """How far masks begin from an equal share, relative to a layer's ordinary beginning."""
 
 
 class State(NamedTuple):
-    """All that a network remembers: (B, ...) each; talker (B, 64) or None, carry (B, S, C, 64)."""
+    """All that a network remembers: (B, ...) each; talker (B, 64) or None, carry (B, S, C, 64).
+
+    ``refined`` is that of the network inside.
+    """
 
     level: Level
     heard: Tensor
@@ -41,6 +47,7 @@ class State(NamedTuple):
     carry: Tensor
     talker: Tensor | None
     candidates: Candidates | None
+    refined: State | None
 
 
 class Separated(NamedTuple):
@@ -109,14 +116,35 @@ class GridNet(nn.Module):
         self.config = config
         self.stft = ChunkSTFT()
         self.picker = Picker(config) if config.enrolled else None
-        late_input = config.hint_features if config.boosting == "output" else 0
-        self.encoder = CausalConv(2 * EARS + CUES + late_input, config.features)
+        self.refined: GridNet | None = None
+        inputs = 2 * EARS + CUES
+        if config.boosting == "output":
+            inputs += config.hint_features
+        if config.refines is not None:
+            inputs += 2 * config.masks * EARS
+            self.refined = GridNet(config.refines).requires_grad_(False)
+            self.trust = nn.Parameter(torch.full((BINS, 1, 1, 1), FIRST_TRUST))
+        self.encoder = CausalConv(inputs, config.features)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.merges = nn.ModuleList(_merges(config))
         narrow = config.features // config.compression
         self.bottleneck = nn.Linear(config.features, narrow) if config.compression > 1 else None
         self.decoder = CausalConv(narrow, 2 * config.masks * EARS)
         _share_equally(self.decoder, config.masks)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """As of any module, but what was pretrained stays as it is: see ``fixed``."""
+        super().requires_grad_(requires_grad)
+        for part in self.fixed:
+            part.requires_grad_(False)
+        return self
+
+    @property
+    def fixed(self) -> list[nn.Module]:
+        """The network inside, and recurrent layers of d-vectors."""
+        d_vector = None if self.picker is None else self.picker.d_vector
+        parts = (self.refined, None if d_vector is None else d_vector.lstm)
+        return [part for part in parts if part is not None]
 
     def forward(
         self,
@@ -156,6 +184,7 @@ class GridNet(nn.Module):
             carry=zeros(batch, self.config.sources, EARS, LOOKAHEAD),
             talker=self._talker(enrollment),
             candidates=None if self.picker is None else self.picker.start(batch),
+            refined=None if self.refined is None else self.refined.start(batch),
         )
 
     def step(
@@ -192,6 +221,10 @@ class GridNet(nn.Module):
         x = torch.cat([spectra.flatten(3), interaural(spectra)], dim=-1)
         if heard is not None and self.config.boosting == "output":
             x = torch.cat([x, heard.hints], dim=-1)
+        refined, inside = None, state.refined
+        if self.refined is not None and inside is not None:
+            refined, inside = self.refined.separate(frames, inside, None)
+            x = torch.cat([x, refined.spectra.flatten(3)], dim=-1)
         x, first = self.encoder(x, state.heard)
         x = x.float()  # what the blocks add up to stays float32 under autocast
         blocks, merges = [], []
@@ -204,8 +237,15 @@ class GridNet(nn.Module):
         told = x if self.bottleneck is None else self.bottleneck(x)
         masks, last = self.decoder(told, state.spoken)
         estimates = masked(masks.float().unflatten(-1, (-1, EARS, 2)), spectra)
+        if refined is not None:
+            estimates = torch.lerp(estimates, refined.spectra, self.trust)
         after = state._replace(
-            level=level, heard=first, blocks=tuple(blocks), merges=tuple(merges), spoken=last
+            level=level,
+            heard=first,
+            blocks=tuple(blocks),
+            merges=tuple(merges),
+            spoken=last,
+            refined=inside,
         )
         return Separated(estimates, told, scale), after
 

@@ -38,7 +38,8 @@ def trained(
 ) -> Triple:
     """A triple from a folder that `kbbench train` wrote.
 
-    A device trained for one delay alone serves that delay; the others take the one for all.
+    A device trained for one delay alone serves that delay; the others take the one for all. Where
+    that one's large network was tuned with it, it is the triple's large one.
 
     Args:
         folder: of all stages.
@@ -61,13 +62,18 @@ def trained(
             )
         return path
 
-    large = load_remote(found(folder / weights_name("large"), "large"), spoken(BOOSTINGS[boosting]))
+    @cache
+    def remote(path: Path) -> RemoteGridNet:
+        return load_remote(found(path, "large"), spoken(BOOSTINGS[boosting]))
+
+    def remote_for(delay: int | None) -> RemoteGridNet:
+        tuned = folder / weights_name(boosting, delay, remote=True)
+        return remote(tuned if tuned.is_file() else folder / weights_name("large"))
 
     @cache
     def trained_for(delay: int | None) -> Boosted:
         device = load_device(found(folder / weights_name(boosting, delay), boosting))
-        tuned = folder / weights_name(boosting, delay, remote=True)
-        return Boosted(device, load_remote(tuned, large.speaks) if tuned.is_file() else large)
+        return Boosted(device, remote_for(delay))
 
     def boosted(delay_chunks: int) -> Boosted:
         own = folder / weights_name(boosting, delay_chunks)
@@ -79,7 +85,8 @@ def trained(
     device = Ensemble(*map(alone, ENSEMBLE)) if small == "ensemble" else alone(small)
     name = NAMES[boosting] + ("" if small == "small" else f" ({small})")
     own = any(folder.glob(f"{boosting}@*{SUFFIX}"))
-    return Triple(name, known, device, large, boosted if own else trained_for(None))
+    parts = boosted if own else trained_for(None)
+    return Triple(name, known, device, remote_for(None), parts)
 
 
 def untrained(task: str, boosting: str = "boosted", compression: int = 4, seed: int = 0) -> Triple:

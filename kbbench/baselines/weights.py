@@ -76,6 +76,8 @@ class Card(BaseModel):
         start_sha256: of the weights that the run began with; None where they were random.
         start: what those weights say of themselves.
         trained: until the best validation, and before the run began; see :attr:`training`.
+        refined_sha256: of the weights of the device inside, where the run put one there.
+        refined: what those weights say of themselves.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,11 +93,13 @@ class Card(BaseModel):
     start_sha256: str | None = None
     start: Card | None = None
     trained: Trained | None = None
+    refined_sha256: str | None = None
+    refined: Card | None = None
 
     @property
     def all_data(self) -> tuple[str, ...]:
         """What these weights were trained on, that of those which the run began with first."""
-        before = self.start.all_data if self.start else ()
+        before = [data for card in (self.start, self.refined) if card for data in card.all_data]
         return tuple(dict.fromkeys((*before, self.data)))
 
     def taught(self, d_vector: bool = False) -> bool:

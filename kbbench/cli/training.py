@@ -30,6 +30,11 @@ STAGES = ("small", "small2", "baseline", "large", "boosted", "film", "output", "
     help="Weights to begin with, of the same stage, or small ones for small2, distilled and a "
     "device with hints [random ones].",
 )
+@click.option(
+    "--refine",
+    type=click.Path(path_type=Path),
+    help="Weights of a device without hints whose estimates the large network is to refine.",
+)
 @options.corpus_folders()
 @click.option("--mixtures", type=click.IntRange(1), help="Of training [the recipe's number].")
 @click.option("--steps", type=click.IntRange(1), help="Of the optimizer [100000].")
@@ -105,6 +110,7 @@ def train(
     recipes: tuple[str, ...],
     out: Path,
     start: Path | None,
+    refine: Path | None,
     folders: dict[str, Path],
     mixtures: int | None,
     device: str,
@@ -133,6 +139,7 @@ def train(
         data,
         out,
         start=start,
+        refine=refine,
         device=device,
         workers=cores() // processes if workers is None else workers,
         processes=processes,

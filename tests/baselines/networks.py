@@ -18,12 +18,18 @@ REMOTE = GridNetConfig(sources=2, features=8, hidden=6, blocks=2, attention=True
 
 
 def remote(
-    boosting: Boosting = "attention", enrolled: bool = False, d_vector: bool = False
+    boosting: Boosting = "attention",
+    enrolled: bool = False,
+    d_vector: bool = False,
+    refines: bool = False,
 ) -> RemoteGridNet:
-    """A large network that speaks what a way of boosting wants."""
-    config = _remote_config(enrolled).model_copy(update={"d_vector": d_vector})
+    """A large network that speaks what a way of boosting wants, perhaps with a device inside."""
+    more = {"d_vector": d_vector, "refines": device().config if refines else None}
+    config = _remote_config(enrolled).model_copy(update=more)
     network = seeded(1, lambda: RemoteGridNet(config, spoken(boosting))).eval()
-    make_masks_differ(network)
+    for part in (network, network.refined):
+        if part is not None:
+            make_masks_differ(part)
     make_voices_differ(network)
     return network
 

@@ -55,13 +55,22 @@ def same(streamed: Tensor, offline: Tensor) -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("enrolled", "d_vector"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize(
+    ("enrolled", "more"),
+    [
+        (False, {}),
+        (False, {"refines": True}),
+        (True, {}),
+        (True, {"refines": True}),
+        (True, {"d_vector": True}),
+    ],
+)
 def test_small_and_large_stream_what_they_give_offline(
-    enrolled: bool, d_vector: bool, signal: Make
+    enrolled: bool, more: dict[str, bool], signal: Make
 ) -> None:
     mixture = signal(2, 2, LENGTH)
     enrollment = signal(2, 1, 5000, seed=1) if enrolled else None
-    network, other = device(enrolled=enrolled), remote(enrolled=enrolled, d_vector=d_vector)
+    network, other = device(enrolled=enrolled), remote(enrolled=enrolled, **more)
     same(
         stream_device(network, mixture, enrollment=enrollment),
         network(mixture, enrollment=enrollment),

@@ -69,8 +69,8 @@ def in_files(native: Triple, folder: Path, kind: str, enrolled: bool = False) ->
     return Triple(native.name, native.task, small, large, Boosted(boost, large), torch.float32)
 
 
-def triple(boosting: Any, enrolled: bool = False, d_vector: bool = False) -> Triple:
-    large = remote(boosting, enrolled, d_vector)
+def triple(boosting: Any, enrolled: bool = False, **more: bool) -> Triple:
+    large = remote(boosting, enrolled, **more)
     parts = Boosted(device(boosting, enrolled), large)
     task = "target_speech" if enrolled else "separation"
     # Half precision would turn differences of the last bit into steps of 5e-4.
@@ -86,7 +86,7 @@ def loaded(item: Triple) -> LoadedTriple:
     [
         # Exporting one to .pt2 takes seconds.
         pytest.param(boosting, kind, marks=pytest.mark.long if kind == ".pt2" else ())
-        for boosting in (*BOOSTINGS, "enrolled", "d-vector")
+        for boosting in (*BOOSTINGS, "refines", "enrolled", "d_vector")
         for kind in KINDS
     ],
 )
@@ -94,8 +94,9 @@ def test_a_reference_triple_in_files_is_the_same_on_every_link(
     boosting: str, kind: str, tmp_path: Path
 ) -> None:
     needs(kind)
-    enrolled = boosting in ("enrolled", "d-vector")
-    native = triple("attention" if enrolled else boosting, enrolled, boosting == "d-vector")
+    enrolled = boosting in ("enrolled", "d_vector")
+    more = {boosting: True} if boosting in ("d_vector", "refines") else {}
+    native = triple(boosting if boosting in BOOSTINGS else "attention", enrolled, **more)
     same_on_every_link(native, in_files(native, tmp_path, kind, enrolled), tmp_path, enrolled)
 
 

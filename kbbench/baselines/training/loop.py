@@ -26,7 +26,7 @@ from kbbench.baselines.training.hints import heard_scenes
 from kbbench.baselines.training.optimizer import optimizer_of
 from kbbench.baselines.training.run import Outcome, Run, best_weights
 from kbbench.baselines.training.settings import Settings
-from kbbench.baselines.training.start import Origin, begin_with
+from kbbench.baselines.training.start import Given, Origin, begin_with, refining
 from kbbench.baselines.training.talkers import taught
 from kbbench.baselines.training.team import Team, assembled
 from kbbench.baselines.training.trainee import Trainee
@@ -54,6 +54,7 @@ def train(
     out: Path,
     *,
     start: Path | None = None,
+    refine: Path | None = None,
     device: str = "cpu",
     workers: int = 0,
     processes: int = 1,
@@ -70,6 +71,8 @@ def train(
             and ``checkpoint.pt``.
         start: weights of the same stage to begin with, in place of random ones; they are part of
             what the run is, and once a step is done the checkpoint alone decides.
+        refine: weights of a device without hints whose estimates the large network hears and
+            refines from now on; stage large alone.
         device: cpu, cuda, cuda:1, ...
         workers: processes that render mixtures, for each one that trains; 0 renders between steps.
         processes: that train together, each on its share of every batch: so many CUDA devices, or
@@ -85,12 +88,13 @@ def train(
     """
     writer = summary_writer() if tensorboard else None
     place = _device(device, processes, settings.batch_size)
-    run = _begin(settings, data, out, start, place, show)
+    given = Given(start, refine)
+    run = _begin(settings, data, out, given, place, show)
     run.board = Board(writer, run.folder, run.progress) if writer else None
     limit_s = float("inf") if minutes is None else 60 * minutes
     with (
         run.board or nullcontext(),
-        assembled(processes, place, _help, settings, data, out, start, device, workers) as run.team,
+        assembled(processes, place, _help, settings, data, out, given, device, workers) as run.team,
     ):
         _learn(run, workers, limit_s, show)
     begun = run.origins.get("network")
@@ -108,13 +112,13 @@ def _help(
     settings: Settings,
     data: Data,
     out: Path,
-    start: Path | None,
+    given: Given,
     device: str,
     workers: int,
 ) -> None:
     """Another process's part in a training."""
     place = torch.device(f"cuda:{team.rank}" if device.startswith("cuda") else device)
-    run = _begin(settings, data, out, start, place)
+    run = _begin(settings, data, out, given, place)
     run.team = team
     _learn(run, workers, float("inf"), unseen)
 
@@ -168,7 +172,7 @@ def _begin(
     settings: Settings,
     data: Data,
     out: Path,
-    start: Path | None,
+    given: Given,
     device: torch.device,
     show: Show = unseen,
 ) -> Run:
@@ -176,14 +180,16 @@ def _begin(
         raise InputError(f"--d-vector: {data.task} has no enrollments; leave it out")
     large = out / weights_name("large")
     remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
-    trainee = Trainee(settings, data.task, remote)
+    trainee = Trainee(settings, data.task, remote, given.refines(settings.stage, data.task))
     origins = {"remote": Origin.of(large)} if settings.tune_large else {}
     begun: dict[str, Origin] = {}
-    if start is not None:
-        begun = begin_with(start, trainee, data.task, best_weights(settings, out))
+    if given.start is not None:
+        begun = begin_with(given.start, trainee, data.task, best_weights(settings, out))
         _keep_taught(trainee.network, begun["network"].card)
     if settings.talker_steps:
         _know_talkers(trainee.network, begun, data, settings, out, show)
+    if given.refine is not None:
+        begun["refined"] = refining(given.refine, trainee.network, data)
     sha256 = " ".join(origin.sha256 for origin in begun.values()) or None
     if device.type == "cuda" and find_spec("triton"):  # torch brings it where it runs
         from kbbench.baselines.training.fused import fuse
@@ -306,6 +312,7 @@ def _keep_best(run: Run, score_db: float) -> None:
     }
     for part, network in run.kept.networks().items():
         origin = run.origins.get(part)
+        refined = run.origins.get("refined")
         card = Card(
             kbbench=__version__,
             task=run.data.task,
@@ -318,6 +325,8 @@ def _keep_best(run: Run, score_db: float) -> None:
             start_sha256=origin and origin.sha256,
             start=origin and origin.card,
             trained=run.trained + origin.card.training if origin else run.trained,
+            refined_sha256=refined and refined.sha256,
+            refined=refined and refined.card,
         )
         save_weights(run.out / names[part], network.state_dict(), card)
     for variant in variants_of(run.settings.stage):

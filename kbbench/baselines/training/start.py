@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
-from kbbench.baselines.gridnet import GridNet
-from kbbench.baselines.stages import BOOSTINGS, grown_from, weights_name
+from kbbench.baselines.gridnet import FIRST_TRUST, GridNet
+from kbbench.baselines.stages import BOOSTINGS, Stage, grown_from, stage_config, weights_name
+from kbbench.baselines.training.clips import Data
 from kbbench.baselines.training.pruning import narrowed
 from kbbench.baselines.training.trainee import Trainee
 from kbbench.baselines.weights import SUFFIX, Card, load_device, read_card
 from kbbench.errors import InputError
 from kbbench.models.contract import Task
 from kbbench.models.sources import file_sha256
+
+LISTENED = 8
+"""Mixtures that tell in which order two networks give the sources."""
 
 
 class Origin(NamedTuple):
@@ -27,6 +34,35 @@ class Origin(NamedTuple):
         """Those of a file; raises as :func:`read_card`."""
         card = read_card(path)
         return cls(file_sha256(path), card)
+
+
+class Given(NamedTuple):
+    """Weights that a run is given: to begin with, and of a device to refine."""
+
+    start: Path | None = None
+    refine: Path | None = None
+
+    def refines(self, stage: Stage, task: Task) -> GridNetConfig | None:
+        """The device that the large network has inside.
+
+        Raises:
+            InputError: another stage is to refine one, or there is one already; and as
+                :func:`read_card`.
+        """
+        begun = read_card(self.start).config.refines if self.start and stage == "large" else None
+        if self.refine is None:
+            return begun and begun.model_copy(update={"sources": stage_config(stage, task).masks})
+        if stage != "large":
+            raise InputError(f"--refine: for stage large alone, not {stage!r}; leave it out")
+        if begun:
+            raise InputError(f"--refine: {self.start} refines a device already; leave it out")
+        card = read_card(self.refine)
+        if card.task != task or card.stage == "large" or card.config.boosting != "none":
+            raise InputError(
+                f"--refine {self.refine}: of stage {card.stage!r} for {card.task}, "
+                f"expected a device without hints for {task}"
+            )
+        return card.config.alone
 
 
 def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[str, Origin]:
@@ -49,7 +85,9 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
     origin = Origin.of(path)
     if problem := _problem(path, origin.card, trainee, task, written):
         raise InputError(f"--start {path}: {problem}")
-    if origin.card.task != task or origin.card.config.d_vector != trainee.network.config.d_vector:
+    found, wanted = origin.card.config, trainee.network.config
+    extended = found.d_vector != wanted.d_vector or found.refines != wanted.refines
+    if origin.card.task != task or extended:
         _adapt(trainee.network, path, origin.card)
     elif origin.card.stage in grown_from(trainee.settings.stage):
         _grow(trainee.network, path, origin.card)
@@ -61,6 +99,39 @@ def begin_with(path: Path, trainee: Trainee, task: Task, written: Path) -> dict[
         begun["remote"] = Origin.of(_remote_beside(path))
         _fill(trainee.remote, _remote_beside(path), begun["remote"].card)
     return begun
+
+
+def refining(path: Path, network: GridNet, data: Data) -> Origin:
+    """Put a device into a network that refines its estimates, sources in the network's order.
+
+    Networks that were trained apart need not give them in one order; which agrees with the
+    network's own, the first training mixtures tell.
+    """
+    inside = network.refined
+    if inside is None:
+        raise ValueError("this network refines nothing")
+    lent = load_device(path).state_dict()
+    inside.load_state_dict({name: lent[name] for name in inside.state_dict()})
+    agreement = torch.zeros(2 * (inside.config.sources,))
+    with torch.no_grad():
+        network.trust.zero_()
+        for number in range(min(LISTENED, len(data.train))):
+            item = data.train[number]
+            mixture = torch.as_tensor(item["mixture"])[None]
+            enrollment = torch.as_tensor(item["enrollment"])[None] if "enrollment" in item else None
+            frames = torch.view_as_real(network.stft(mixture))
+            ours, _ = network.separate(frames, network.start(1, enrollment), None)
+            theirs, _ = inside.separate(frames, inside.start(1), None)
+            agreement += torch.einsum("btficp,btfjcp->ij", ours.spectra, theirs.spectra)
+        network.trust.fill_(FIRST_TRUST)
+        order = max(
+            permutations(range(inside.config.sources)),
+            key=lambda order: float(agreement[range(len(order)), order].sum()),
+        )
+        for weight in inside.decoder.parameters():
+            rows = weight.reshape(len(order), -1)[list(order)]
+            weight.copy_(rows.reshape(weight.shape))
+    return Origin.of(path)
 
 
 def _problem(path: Path, card: Card, trainee: Trainee, task: Task, written: Path) -> str | None:
@@ -122,7 +193,7 @@ def _begin_neutral(merge: Any) -> None:
 
 
 def _adapt(network: GridNet, path: Path, card: Card) -> None:
-    """Take over what a network for another task, or without d-vectors, has too.
+    """Take over what a network for another task, or without d-vectors or a device inside, has too.
 
     All else stays as it is. Of the outputs for several sources those for the first ones are taken.
     What hints say of who is wanted changes nothing of what is separated yet.

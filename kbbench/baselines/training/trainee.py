@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kbbench.baselines.config import large, spoken
+from kbbench.baselines.config import GridNetConfig, large, spoken
 from kbbench.baselines.dvector import pretrained
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS, TAUGHT, stage_config
@@ -41,12 +41,19 @@ class Trainee(nn.Module):
         settings: of the run.
         task: of the data.
         remote: the trained large network, for stages that need one.
+        refines: the device that the large network has inside, where it has one.
     """
 
-    def __init__(self, settings: Settings, task: Task, remote: RemoteGridNet | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        task: Task,
+        remote: RemoteGridNet | None,
+        refines: GridNetConfig | None = None,
+    ) -> None:
         super().__init__()
         self.settings = settings
-        shape = (settings.compression, settings.d_vector)
+        shape = (settings.compression, settings.d_vector, refines)
         given = large(task, *shape) if remote is None else remote.config
         config = stage_config(settings.stage, task, given)
         kind = RemoteGridNet if settings.stage == "large" else GridNet

@@ -18,6 +18,8 @@ from kbbench.baselines.weights import Card, load_device, save_weights
 from tests.baselines.networks import make_masks_differ, remote
 
 LENGTH = 4000
+STILL: dict[str, Any] = {"steps": 1, "learning_rate": 1e-12, "weight_decay": 0}
+"""Settings of a run whose weights hardly leave those that it began with."""
 
 
 class Noises:
@@ -33,6 +35,18 @@ class Noises:
             [white[0].cumsum(-1) * 0.1, white[1].diff(dim=-1, prepend=white[1, :, :1])]
         )
         return {"mixture": references.sum(0), "references": references}
+
+
+class OneWanted:
+    """The same noises with one of them wanted, and an enrollment."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Item:
+        item = DATA.train[index]
+        enrollment = item["references"][:1, 0]
+        return {**item, "references": item["references"][:1], "enrollment": enrollment}
 
 
 DATA = Data(Noises(), Noises(), "separation", "noises")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,7 +15,7 @@ from kbbench.baselines.config import baseline
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import Stage, stage_config
 from kbbench.baselines.training import train
-from kbbench.baselines.training.clips import Data, Item
+from kbbench.baselines.training.clips import Data
 from kbbench.baselines.training.pruning import narrowed
 from kbbench.baselines.triples import seeded
 from kbbench.baselines.weights import Card, Trained, load_device, read_card
@@ -28,10 +27,16 @@ from kbbench.models.sources import file_sha256
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
 from tests.baselines.networks import device
-from tests.baselines.training.noises import DATA, LENGTH, fake_large, put, settings, weights
-
-STILL: dict[str, Any] = {"steps": 1, "learning_rate": 1e-12, "weight_decay": 0}
-"""A run whose weights hardly leave those that it began with."""
+from tests.baselines.training.noises import (
+    DATA,
+    LENGTH,
+    STILL,
+    OneWanted,
+    fake_large,
+    put,
+    settings,
+    weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,23 +109,11 @@ def test_others_of_the_small_shape_begin_as_a_small_one(
         train(settings(), DATA, tmp_path / "small", start=outcome.weights)
 
 
-class OneSource:
-    """The same noises with one of them wanted, and an enrollment."""
-
-    def __len__(self) -> int:
-        return 3
-
-    def __getitem__(self, index: int) -> Item:
-        item = DATA.train[index]
-        enrollment = item["references"][:1, 0]
-        return {**item, "references": item["references"][:1], "enrollment": enrollment}
-
-
 @pytest.mark.parametrize("task", ["enhancement", "target_speech"])
 def test_weights_for_another_task_lend_what_both_have(
     task: Task, first: Path, tmp_path: Path
 ) -> None:
-    data = Data(OneSource(), OneSource(), task, "noises")
+    data = Data(OneWanted(), OneWanted(), task, "noises")
     outcome = train(settings(**STILL), data, tmp_path / "lent", start=first)
     ours, theirs = load_device(outcome.weights), load_device(first)
     for name, lent in theirs.state_dict().items():
@@ -147,7 +140,7 @@ def test_a_device_with_hints_lends_too(tmp_path: Path) -> None:
     fake_large(tmp_path / "separation")
     first = train(settings("boosted"), DATA, tmp_path / "separation").weights
     fake_large(tmp_path / "lent", enrolled=True)
-    data = Data(OneSource(), OneSource(), "target_speech", "noises")
+    data = Data(OneWanted(), OneWanted(), "target_speech", "noises")
     outcome = train(settings("boosted", **STILL), data, tmp_path / "lent", start=first)
     ours, theirs = load_device(outcome.weights), load_device(first)
     assert ours.config.hint_features == theirs.config.hint_features + 1
@@ -273,7 +266,7 @@ def test_a_large_network_that_was_tuned_with_a_device_learns_on_alone(tmp_path: 
 def test_for_another_task_the_large_network_is_that_of_the_folder(tmp_path: Path) -> None:
     fake_large(tmp_path / "a")
     start = train(settings("boosted", tune_large=True), DATA, tmp_path / "a").weights
-    data = Data(OneSource(), OneSource(), "target_speech", "noises")
+    data = Data(OneWanted(), OneWanted(), "target_speech", "noises")
     for tuned in (True, False):
         out = tmp_path / f"tuned-{tuned}"
         fake_large(out, enrolled=True)
