@@ -163,6 +163,7 @@ def card(names: Sequence[str]) -> list[str]:
         "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
         "trained in all": lambda card: card.training.text,
         "began as": lambda card: card.start.stage if card.start else "random weights",
+        "refines": lambda card: "a device inside" if card.config.refines else "",
         "delays": lambda card: delays(card),
     }
     rows = [["parameters", *(f"{count:,}" for _, count in cards.values())]]

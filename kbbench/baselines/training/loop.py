@@ -186,6 +186,8 @@ def _begin(
     if given.start is not None:
         begun = begin_with(given.start, trainee, data.task, best_weights(settings, out))
         _keep_taught(trainee.network, begun["network"].card)
+    if settings.tune_large and trainee.remote is not None:
+        _keep_taught(trainee.remote, {**origins, **begun}["remote"].card)
     if settings.talker_steps:
         _know_talkers(trainee.network, begun, data, settings, out, show)
     if given.refine is not None:

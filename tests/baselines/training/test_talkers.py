@@ -26,7 +26,8 @@ from kbbench.baselines.training.talkers import FOLDER, taught
 from kbbench.baselines.triples import seeded
 from kbbench.baselines.weights import load_device, read_card
 from kbbench.errors import InputError
-from tests.baselines.training.noises import DATA, settings
+from tests.baselines.networks import remote
+from tests.baselines.training.noises import DATA, put, settings
 
 LENGTH = 4000
 WAVES = np.arange(1, 13)
@@ -160,6 +161,17 @@ def test_where_a_run_carries_on_it_stays_as_it_is(tmp_path: Path) -> None:
     before, after = load_device(first).state_dict(), load_device(third).state_dict()
     changed = {name for name in before if not torch.equal(after[name], before[name])}
     assert not any(name.startswith("picker.encoder.") for name in changed)
+    assert {"picker.sharpness", "encoder.conv.weight"} <= changed
+
+
+def test_in_a_large_network_that_is_tuned_it_stays_as_it_is(tmp_path: Path) -> None:
+    large = remote(enrolled=True, d_vector=True)
+    put(tmp_path / "large.safetensors", large, "large", talker_steps=3, d_vector=True)
+    train(settings("boosted", tune_large=True, learning_rate=1e-2), VOICES, tmp_path)
+    before = load_device(tmp_path / "large.safetensors").state_dict()
+    after = load_device(tmp_path / "boosted.remote.safetensors").state_dict()
+    changed = {name for name in before if not torch.equal(after[name], before[name])}
+    assert not any(name.startswith(("picker.encoder.", "picker.d_vector.")) for name in changed)
     assert {"picker.sharpness", "encoder.conv.weight"} <= changed
 
 
