@@ -180,7 +180,8 @@ def _begin(
         raise InputError(f"--d-vector: {data.task} has no enrollments; leave it out")
     large = out / weights_name("large")
     remote = _large(large, settings.stage) if settings.stage in TAUGHT else None
-    trainee = Trainee(settings, data.task, remote, given.refines(settings.stage, data.task))
+    refines = given.refines(settings.stage, data.task)
+    trainee = Trainee(settings, data.task, remote, refines, given.device(settings.stage))
     origins = {"remote": Origin.of(large)} if settings.tune_large else {}
     begun: dict[str, Origin] = {}
     if given.start is not None:

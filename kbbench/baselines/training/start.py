@@ -42,6 +42,11 @@ class Given(NamedTuple):
     start: Path | None = None
     refine: Path | None = None
 
+    def device(self, stage: Stage) -> GridNetConfig | None:
+        """The shape of the device with hints that a run begins with; of this stage alone."""
+        card = read_card(self.start) if self.start and stage in BOOSTINGS else None
+        return card.config if card and card.stage == stage else None
+
     def refines(self, stage: Stage, task: Task) -> GridNetConfig | None:
         """The device that the large network has inside.
 

@@ -18,6 +18,8 @@ from kbbench.baselines.triples import seeded
 from kbbench.channel import deliver
 from kbbench.models.contract import Task, Triple
 
+KEPT = ("sources", "enrolled", "voice", "boosting", "hint_features")
+"""What a device must share with what a stage is to train, to begin in a shape of its own."""
 HINT_DTYPE = Triple.hint_dtype
 """Hints are rounded in training as they are on the link."""
 
@@ -42,6 +44,8 @@ class Trainee(nn.Module):
         task: of the data.
         remote: the trained large network, for stages that need one.
         refines: the device that the large network has inside, where it has one.
+        begun: the shape of the device that it begins as; where that one takes such hints as this
+            one is to take, it is kept.
     """
 
     def __init__(
@@ -50,12 +54,15 @@ class Trainee(nn.Module):
         task: Task,
         remote: RemoteGridNet | None,
         refines: GridNetConfig | None = None,
+        begun: GridNetConfig | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
         shape = (settings.compression, settings.d_vector, refines)
         given = large(task, *shape) if remote is None else remote.config
         config = stage_config(settings.stage, task, given)
+        if begun is not None and all(getattr(begun, one) == getattr(config, one) for one in KEPT):
+            config = begun
         kind = RemoteGridNet if settings.stage == "large" else GridNet
         self.network = seeded(settings.seed, lambda: kind(config))
         if self.network.picker and config.d_vector:
