@@ -26,7 +26,7 @@ from kbbench.models.contract import Task
 from kbbench.models.sources import file_sha256
 from kbbench.rng import Stream
 from kbbench.units import chunk_count
-from tests.baselines.networks import device
+from tests.baselines.networks import device, remote
 from tests.baselines.training.noises import (
     DATA,
     LENGTH,
@@ -261,6 +261,28 @@ def test_a_large_network_that_was_tuned_with_a_device_learns_on_alone(tmp_path: 
     ours, theirs = weights(outcome.weights), weights(start)
     for name in theirs:
         torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+
+
+def test_a_device_with_hints_keeps_the_shape_that_it_begins_with(tmp_path: Path) -> None:
+    fake_large(tmp_path)
+    start = tmp_path / "earlier.safetensors"
+    put(start, device("attention"), "boosted")
+    outcome = train(settings("boosted", **STILL), DATA, tmp_path, start=start)
+    assert read_card(outcome.weights).config == device("attention").config
+    assert read_card(outcome.weights).config != stage_config(
+        "boosted", "separation", remote().config
+    )
+    ours, theirs = weights(outcome.weights), weights(start)
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-9, rtol=0)
+    put(
+        start,
+        GridNet(device("attention").config.model_copy(update={"hint_features": 3})),
+        "boosted",
+    )
+    fake_large(tmp_path / "other")
+    with pytest.raises(InputError, match="of another shape"):
+        train(settings("boosted", **STILL), DATA, tmp_path / "other", start=start)
 
 
 def test_for_another_task_the_large_network_is_that_of_the_folder(tmp_path: Path) -> None:
