@@ -152,13 +152,11 @@ def markdown(cells: Sequence[str]) -> str:
 
 def card(names: Sequence[str]) -> list[str]:
     """A table of all networks of built-in triples, how each was trained, and below it on what."""
-    files = [
-        file
-        for name in names
-        for part in shipped()[name].weights
-        for file in ([part] if isinstance(part, Path) else part)
-    ]
-    cards = {file.name.removesuffix(SUFFIX): describe(file) for file in files}
+    cards: dict[str, tuple[Card, int]] = {}
+    for name in names:
+        smalls, devices, large = shipped()[name].weights
+        cards |= {file.name.removesuffix(SUFFIX): describe(file) for file in (*smalls, *devices)}
+        cards["large" if "large" not in cards else f"large of {name}"] = describe(large)
     facts: dict[str, Callable[[Card], str]] = {
         "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
         "trained in all": lambda card: card.training.text,

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import load_file
 
 from kbbench.baselines.shipped.names import FOLDER
-from kbbench.baselines.stages import weights_name
 from kbbench.baselines.variants import variants_in
 from kbbench.baselines.weights import read_card, save_weights
 
@@ -34,9 +33,8 @@ def ship(training: Path, name: str) -> None:
             print(f"{path.name}: weights are missing, left out")
             continue
         shutil.copy(path, out)
-        for file in (*weights.smalls, *weights.devices):
+        for file in (*weights.smalls, *weights.devices, weights.large):
             (halve if read_card(file).stage == "large" else shutil.copy)(file, out / file.name)
-    halve(training / weights_name("large"), out / weights_name("large"))
     size = sum(file.stat().st_size for file in FOLDER.rglob("*.safetensors"))
     print(f"{out}: all built-in weights take {size / 2**20:.2f} MiB")
     if size > MOST_BYTES:

@@ -61,7 +61,10 @@ VARIANTS = {
 
 
 class Weights(NamedTuple):
-    """The files of a triple's networks; those of the devices are the ones that are there."""
+    """The files of a triple's networks; those of the devices are the ones that are there.
+
+    ``large`` is the one that was tuned with the device for all delays, where there is one.
+    """
 
     smalls: list[Path]
     devices: list[Path]
@@ -94,9 +97,10 @@ def variants_in(folder: Path) -> dict[str, tuple[Path, Weights]]:
 
 def weights_of(folder: Path, variant: Variant) -> Weights:
     """Where the weights of a variant lie."""
-    devices = sorted(folder.glob(f"{variant.boosting}[.@]*{SUFFIX[1:]}"))
+    tuned = folder / weights_name(variant.boosting, remote=True)
+    devices = sorted({*folder.glob(f"{variant.boosting}[.@]*{SUFFIX[1:]}")} - {tuned})
     smalls = [folder / weights_name(stage) for stage in variant.smalls]
-    return Weights(smalls, devices, folder / weights_name("large"))
+    return Weights(smalls, devices, tuned if tuned.is_file() else folder / weights_name("large"))
 
 
 def variants_of(stage: Stage) -> list[str]:

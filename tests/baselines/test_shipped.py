@@ -78,6 +78,18 @@ def test_names_are_those_whose_weights_are_there(folder: Path) -> None:
     assert shipped() == {}
 
 
+def test_a_large_network_that_was_tuned_is_the_one_of_the_name(folder: Path) -> None:
+    (folder / "boosted.remote.safetensors").write_bytes((folder / "large.safetensors").read_bytes())
+    own = shipped()["separation-kb"].weights
+    assert own.large == folder / "boosted.remote.safetensors"
+    assert own.devices == [folder / "boosted.safetensors"]
+    assert shipped()["separation-kb-film"].weights.large == folder / "large.safetensors"
+    (folder / "large.safetensors").unlink()
+    assert shipped().keys() == {"separation-kb"}
+    loaded = load_triple(find_model(Path("separation-kb")), "separation")
+    assert "boosted.remote.safetensors" in loaded.files_sha256([6])
+
+
 def test_a_run_of_a_name_is_known_by_the_hash_of_every_file(
     folder: Path, tiny_dataset: Callable[[str], Dataset]
 ) -> None:

@@ -54,5 +54,5 @@ def show_models(name: str | None = None) -> None:
 def _networks(triple: Shipped) -> dict[str, tuple[Card, int]]:
     """Card and parameters of each, by name: smalls, devices, the large one."""
     smalls, devices, large = triple.weights
-    files = (*smalls, *devices, large)
-    return {file.name.removesuffix(SUFFIX): describe(file) for file in files}
+    found = {file.name.removesuffix(SUFFIX): describe(file) for file in (*smalls, *devices)}
+    return {**found, "large": describe(large)}
