@@ -238,8 +238,10 @@ def test_a_tuned_large_network_is_a_remote_of_its_own(tmp_path: Path) -> None:
     train(settings("small"), DATA, tmp_path)
     train(settings("boosted", tune_large=True), DATA, tmp_path)
     triple = load_triple(tmp_path / "triple.py", "separation").triple
-    own, large = triple.boosted_at(2).remote.state_dict(), triple.large.state_dict()  # type: ignore[attr-defined]
-    assert not all(torch.equal(own[name], large[name]) for name in own)
+    own, before = triple.boosted_at(2).remote, weights(tmp_path / "large.safetensors")
+    assert own is triple.large
+    tuned = own.state_dict()  # type: ignore[union-attr]
+    assert not all(torch.equal(tuned[name], before[name]) for name in before)
 
 
 def test_a_large_network_that_is_tuned_stays_good_at_what_it_estimates_itself() -> None:
