@@ -24,7 +24,7 @@ import pandas as pd
 
 from kbbench.baselines.shipped import shipped
 from kbbench.baselines.stages import BOOSTINGS
-from kbbench.baselines.weights import SUFFIX, Card, describe
+from kbbench.baselines.weights import Card, describe
 from kbbench.evaluation import read
 from kbbench.files import write_text
 from kbbench.report.metrics import digits
@@ -152,11 +152,12 @@ def markdown(cells: Sequence[str]) -> str:
 
 def card(names: Sequence[str]) -> list[str]:
     """A table of all networks of built-in triples, how each was trained, and below it on what."""
-    cards: dict[str, tuple[Card, int]] = {}
+    files: dict[str, Path] = {}
     for name in names:
-        smalls, devices, large = shipped()[name].weights
-        cards |= {file.name.removesuffix(SUFFIX): describe(file) for file in (*smalls, *devices)}
-        cards["large" if "large" not in cards else f"large of {name}"] = describe(large)
+        for network, file in shipped()[name].weights.named.items():
+            same = files.get(network, file) == file
+            files[network if same else f"{network} of {name}"] = file
+    cards = {network: describe(file) for network, file in files.items()}
     facts: dict[str, Callable[[Card], str]] = {
         "validation SI-SDRi": lambda card: f"{card.validation_si_sdri_db:.2f} dB",
         "trained in all": lambda card: card.training.text,

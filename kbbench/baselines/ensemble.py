@@ -101,10 +101,16 @@ def in_order(theirs: Tensor, ours: Tensor, agreement: Tensor) -> tuple[Tensor, T
     """
     each = torch.einsum("bictfp,bjctfp->btij", ours, theirs)
     sums = agreement[:, None] + each.double().cumsum(dim=1)
-    sources = torch.arange(ours.shape[1], device=ours.device)
-    orders = torch.tensor(list(permutations(range(ours.shape[1]))), device=ours.device)
-    best = sums[:, :, sources, orders].sum(dim=-1).argmax(dim=-1)
-    order = orders[best][..., None, None, None]  # (B, T, S, 1, 1, 1)
+    order = best_order(sums)[..., None, None, None]  # (B, T, S, 1, 1, 1)
     frames = theirs.movedim(3, 1)
     ordered = frames.gather(2, order.expand_as(frames)).movedim(1, 3)
     return ordered, sums[:, -1]
+
+
+def best_order(agreement: Tensor) -> Tensor:
+    """Of ours with theirs, (..., S, S), to the order of theirs that agrees best, (..., S)."""
+    count = agreement.shape[-1]
+    sources = torch.arange(count, device=agreement.device)
+    orders = torch.tensor(list(permutations(range(count))), device=agreement.device)
+    best = agreement[..., sources, orders].sum(dim=-1).argmax(dim=-1)
+    return orders[best]

@@ -17,6 +17,7 @@ from kbbench.baselines.config import small as small_config
 from kbbench.baselines.ensemble import Ensemble
 from kbbench.baselines.gridnet import GridNet, RemoteGridNet
 from kbbench.baselines.stages import BOOSTINGS, ENSEMBLE, Stage, weights_name
+from kbbench.baselines.variants import large_of
 from kbbench.baselines.weights import SUFFIX, load_device, load_remote
 from kbbench.errors import InputError
 from kbbench.models.contract import TASKS, Boosted, Task, Triple
@@ -66,14 +67,10 @@ def trained(
     def remote(path: Path) -> RemoteGridNet:
         return load_remote(found(path, "large"), spoken(BOOSTINGS[boosting]))
 
-    def remote_for(delay: int | None) -> RemoteGridNet:
-        tuned = folder / weights_name(boosting, delay, remote=True)
-        return remote(tuned if tuned.is_file() else folder / weights_name("large"))
-
     @cache
     def trained_for(delay: int | None) -> Boosted:
         device = load_device(found(folder / weights_name(boosting, delay), boosting))
-        return Boosted(device, remote_for(delay))
+        return Boosted(device, remote(large_of(folder, boosting, delay)))
 
     def boosted(delay_chunks: int) -> Boosted:
         own = folder / weights_name(boosting, delay_chunks)
@@ -86,7 +83,7 @@ def trained(
     name = NAMES[boosting] + ("" if small == "small" else f" ({small})")
     own = any(folder.glob(f"{boosting}@*{SUFFIX}"))
     parts = boosted if own else trained_for(None)
-    return Triple(name, known, device, remote_for(None), parts)
+    return Triple(name, known, device, remote(large_of(folder, boosting)), parts)
 
 
 def untrained(task: str, boosting: str = "boosted", compression: int = 4, seed: int = 0) -> Triple:

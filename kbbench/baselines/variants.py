@@ -71,6 +71,12 @@ class Weights(NamedTuple):
     large: Path
 
     @property
+    def named(self) -> dict[str, Path]:
+        """Each file by its network: smalls, devices, large."""
+        files = (*self.smalls, *self.devices)
+        return {**{file.name.removesuffix(SUFFIX): file for file in files}, "large": self.large}
+
+    @property
     def there(self) -> bool:
         """Whether they make a triple."""
         return bool(self.devices) and all(path.is_file() for path in (*self.smalls, self.large))
@@ -97,10 +103,16 @@ def variants_in(folder: Path) -> dict[str, tuple[Path, Weights]]:
 
 def weights_of(folder: Path, variant: Variant) -> Weights:
     """Where the weights of a variant lie."""
-    tuned = folder / weights_name(variant.boosting, remote=True)
-    devices = sorted({*folder.glob(f"{variant.boosting}[.@]*{SUFFIX[1:]}")} - {tuned})
+    large = large_of(folder, variant.boosting)
+    devices = sorted({*folder.glob(f"{variant.boosting}[.@]*{SUFFIX[1:]}")} - {large})
     smalls = [folder / weights_name(stage) for stage in variant.smalls]
-    return Weights(smalls, devices, tuned if tuned.is_file() else folder / weights_name("large"))
+    return Weights(smalls, devices, large)
+
+
+def large_of(folder: Path, boosting: str, delay_chunks: int | None = None) -> Path:
+    """The large network whose hints a device takes: tuned with it, or the folder's for all."""
+    tuned = folder / weights_name(boosting, delay_chunks, remote=True)
+    return tuned if tuned.is_file() else folder / weights_name("large")
 
 
 def variants_of(stage: Stage) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from kbbench.baselines.shipped.names import Shipped, in_words, shipped
-from kbbench.baselines.weights import SUFFIX, Card, describe
+from kbbench.baselines.weights import Card, describe
 from kbbench.errors import InputError
 from kbbench.report.quantity import quantity
 from kbbench.report.terminal import console
@@ -53,6 +53,4 @@ def show_models(name: str | None = None) -> None:
 
 def _networks(triple: Shipped) -> dict[str, tuple[Card, int]]:
     """Card and parameters of each, by name: smalls, devices, the large one."""
-    smalls, devices, large = triple.weights
-    found = {file.name.removesuffix(SUFFIX): describe(file) for file in (*smalls, *devices)}
-    return {**found, "large": describe(large)}
+    return {network: describe(file) for network, file in triple.weights.named.items()}

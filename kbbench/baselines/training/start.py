@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from kbbench.baselines.config import TASK_SHAPE, UNBOOSTED, GridNetConfig
+from kbbench.baselines.ensemble import best_order
 from kbbench.baselines.gridnet import FIRST_TRUST, GridNet
 from kbbench.baselines.stages import BOOSTINGS, Stage, grown_from, stage_config, weights_name
 from kbbench.baselines.training.clips import Data
@@ -129,12 +129,9 @@ def refining(path: Path, network: GridNet, data: Data) -> Origin:
             theirs, _ = inside.separate(frames, inside.start(1), None)
             agreement += torch.einsum("btficp,btfjcp->ij", ours.spectra, theirs.spectra)
         network.trust.fill_(FIRST_TRUST)
-        order = max(
-            permutations(range(inside.config.sources)),
-            key=lambda order: float(agreement[range(len(order)), order].sum()),
-        )
+        order = best_order(agreement)
         for weight in inside.decoder.parameters():
-            rows = weight.reshape(len(order), -1)[list(order)]
+            rows = weight.reshape(len(order), -1)[order]
             weight.copy_(rows.reshape(weight.shape))
     return Origin.of(path)
 
